@@ -1,1 +1,6 @@
-pub fn x(){}
+//! Connector Operator: SaaS API keys, declared, proved, watched and published.
+
+pub mod api;
+pub mod credential;
+pub mod outputs;
+pub mod providers;

@@ -1,0 +1,54 @@
+//! How does inFlow Inventory prove a key?
+
+use super::{AccountId, BaseUrl, Budget, Given, Profile, Provider, ProviderKind, Reply, Site, Step, Unaddressable, Variables};
+use crate::credential::{AccessToken, Key};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Settings of an inFlow Inventory key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InFlow {
+    /// The Company ID, a UUID, as shown on inFlow's Integrations page.
+    #[serde(rename = "companyID")]
+    pub company_id: String,
+    /// Version of inFlow's API. Default: 2025-06-24.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_version: Option<String>,
+}
+
+/// What is the same for every credential of this provider.
+pub(super) static PROFILE: Profile = Profile {
+    kind: ProviderKind::InFlow,
+    member: "inflow",
+    display: "InFlow",
+    documents: "",
+    endpoint: None,
+    mints_token: false,
+    longest: 1,
+    budget: &Budget { burst: 4, windows: &[(6, std::time::Duration::from_secs(60))] },
+    when_rejected: "",
+    when_denied: "",
+    when_unexpected: "",
+};
+
+impl Provider for InFlow {
+    fn profile(&self) -> &'static Profile {
+        &PROFILE
+    }
+    fn account(&self) -> AccountId {
+        AccountId::ByKey
+    }
+    fn base(&self, _site: &Site) -> Result<BaseUrl, Unaddressable> {
+        Err(Unaddressable::NotConfigured)
+    }
+    fn next(&self, _given: &Given<'_>, _heard: &[Reply]) -> Step {
+        unimplemented!()
+    }
+    fn variables(&self, _key: &Key, _site: &Site, _token: Option<&AccessToken>) -> Variables {
+        Variables::default()
+    }
+    fn test_path(&self, _site: &Site) -> Option<String> {
+        None
+    }
+}

@@ -43,6 +43,7 @@ pub(super) static PROFILE: Profile = Profile {
     display: "Aventri (now Stova)",
     documents: "https://developer.aventri.com",
     endpoint: Some(ENDPOINT),
+    placeholder: Some(PLACEHOLDER),
     mints_token: true,
     longest: 1,
     budget: &BUDGET,
@@ -56,6 +57,8 @@ pub(super) static PROFILE: Profile = Profile {
 /// A tenth of 400 a minute; going beyond that may suspend the account.
 static BUDGET: Budget = Budget { burst: 6, windows: &[(40, Duration::from_secs(60))] };
 
+/// Where the region goes in the endpoint.
+const PLACEHOLDER: &str = "{region}";
 /// Seen in public client code only.
 const ENDPOINT: &str = "https://api-{region}.eventscloud.com";
 /// Where calls are, below the endpoint. Seen in public client code only.
@@ -119,7 +122,7 @@ impl Provider for Aventri {
         if !digits || !(1..=ACCOUNT_DIGITS).contains(&self.account_id.len()) {
             return Err(Unaddressable::BadField("accountID"));
         }
-        let label = Label { placeholder: "{region}", value: self.region.label(), field: "region" };
+        let label = Label { placeholder: PLACEHOLDER, value: self.region.label(), field: "region" };
         BaseUrl::build(site.endpoint_or(&PROFILE)?, &label, PREFIX)
     }
 

@@ -58,6 +58,7 @@ pub(super) static PROFILE: Profile = Profile {
     display: "FLOW by OpenPlay",
     documents: "https://flow.openapi.openplay.uk",
     endpoint: None,
+    placeholder: None,
     mints_token: false,
     longest: 1,
     budget: &BUDGET,

@@ -25,6 +25,7 @@ pub(super) static PROFILE: Profile = Profile {
     display: "Flowlu",
     documents: "https://www.flowlu.com/api",
     endpoint: Some("https://{account}.flowlu.com"),
+    placeholder: Some(PLACEHOLDER),
     mints_token: false,
     longest: 2,
     budget: &BUDGET,
@@ -38,6 +39,8 @@ pub(super) static PROFILE: Profile = Profile {
 /// The limit depends on the plan and is not published: assumed.
 static BUDGET: Budget = Budget { burst: 4, windows: &[(6, Duration::from_secs(60))] };
 
+/// Where the account goes in the endpoint.
+const PLACEHOLDER: &str = "{account}";
 /// Documented: where calls are, below the workspace.
 const MODULES: &str = "/api/v1/module";
 /// Documented: the query parameter that carries the key.
@@ -75,7 +78,7 @@ impl Provider for Flowlu {
         if !lower || self.account == "www" {
             return Err(Unaddressable::BadField("account"));
         }
-        let label = Label { placeholder: "{account}", value: &self.account, field: "account" };
+        let label = Label { placeholder: PLACEHOLDER, value: &self.account, field: "account" };
         BaseUrl::build(site.endpoint_or(&PROFILE)?, &label, MODULES)
     }
 

@@ -29,6 +29,7 @@ pub(super) static PROFILE: Profile = Profile {
     display: "inFlow Inventory",
     documents: "https://cloudapi.inflowinventory.com/docs",
     endpoint: Some("https://cloudapi.inflowinventory.com"),
+    placeholder: None,
     mints_token: false,
     longest: 1,
     budget: &BUDGET,

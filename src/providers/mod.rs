@@ -44,6 +44,8 @@ pub struct Profile {
     pub documents: &'static str,
     /// The endpoint unless the administrator says otherwise.
     pub endpoint: Option<&'static str>,
+    /// What the endpoint may hold in host or path, braces included: filled with a label of the credential.
+    pub placeholder: Option<&'static str>,
     /// Whether the check is an exchange that mints a token, so that it needs a claim.
     pub mints_token: bool,
     /// The longest conversation, in requests: what the budget must cover before one starts.

@@ -70,6 +70,7 @@ pub(super) static PROFILE: Profile = Profile {
     display: "ZenFlow",
     documents: "https://docs.zenflow.com.ar",
     endpoint: Some("https://api.zenflow.com.ar/api/v1"),
+    placeholder: None,
     mints_token: false,
     longest: 4,
     budget: &BUDGET,

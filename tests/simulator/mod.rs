@@ -39,6 +39,8 @@
 mod admin;
 mod answer;
 mod aventri;
+#[cfg(test)]
+mod checks;
 mod clock;
 mod faults;
 mod flow;

@@ -21,43 +21,47 @@ pub(super) fn plan(
     world: &mut World,
 ) -> (Planned, u64) {
     let host = request.header("host").unwrap_or_default();
-    let Some(place) = place(host, &request.path) else {
-        let row = without_keys(row_of(request, sni), world);
-        let planned = Planned::whole(Reply::text(404, "no provider has this address"));
-        return (
-            planned,
-            world.ledger.push(Row {
-                status: Some(404),
-                ..row
-            }),
-        );
+    let (planned, row) = match place(host, &request.path) {
+        Some(place) => {
+            let shown = shown(&place, request, world);
+            let place = with_account(place, request, shown.as_ref(), world);
+            let call = Call {
+                place,
+                request,
+                shown,
+                peer,
+            };
+            at_provider(&call, world)
+        }
+        None => nowhere(request, world),
     };
-    let shown = shown(&place, request, world);
-    let place = with_account(place, request, shown.as_ref(), world);
-    let call = Call {
-        place,
-        request,
-        shown,
-        peer,
+    let row = Row {
+        sni: sni.map(str::to_owned),
+        status: planned.status(),
+        ..without_keys(row, world)
     };
-    let fault = world.faults.due(&call);
+    (planned, world.ledger.push(row))
+}
+
+fn at_provider(call: &Call, world: &mut World) -> (Planned, Row) {
+    let fault = world.faults.due(call);
     let planned = match &fault {
-        Some(fault) => misbehave(fault, &call, world),
-        None => Planned::whole(normal(&call, world)),
+        Some(fault) => misbehave(fault, call, world),
+        None => Planned::whole(normal(call, world)),
     };
-    let shown = call.shown.as_ref();
     let row = Row {
         provider: Some(call.place.provider),
         account: call.place.account.clone(),
-        placement: shown.map_or(Placement::None, |shown| shown.placement),
-        key_hash: shown.map(|shown| shown.hash.clone()),
-        known_key: shown.is_some_and(|shown| world.knows(&shown.hash)),
-        status: planned.status(),
         fault: fault.map(|fault| fault.name().to_owned()),
-        ..row_of(request, sni)
+        ..with_key(row_of(call.request), call.shown.as_ref(), world)
     };
-    let row = without_keys(row, world);
-    (planned, world.ledger.push(row))
+    (planned, row)
+}
+
+fn nowhere(request: &Request, world: &World) -> (Planned, Row) {
+    let reply = Reply::text(404, "no provider has this address");
+    let row = with_key(row_of(request), stray(request, world).as_ref(), world);
+    (Planned::whole(reply), row)
 }
 
 /// The provider's answer without any fault.
@@ -84,7 +88,7 @@ pub(super) fn refusal(call: &Call, why: Refusal, world: &World) -> Reply {
 }
 
 /// A row with what every request has.
-pub(super) fn row_of(request: &Request, sni: Option<&str>) -> Row {
+pub(super) fn row_of(request: &Request) -> Row {
     let text = |name| request.header(name).map(str::to_owned);
     Row {
         seq: 0,
@@ -93,7 +97,7 @@ pub(super) fn row_of(request: &Request, sni: Option<&str>) -> Row {
         account: String::new(),
         method: request.method.clone(),
         host: text("host").unwrap_or_default(),
-        sni: sni.map(str::to_owned),
+        sni: None,
         path: request.path.clone(),
         query_names: request
             .queries()
@@ -113,6 +117,18 @@ pub(super) fn row_of(request: &Request, sni: Option<&str>) -> Row {
         status: None,
         fault: None,
         duration_ms: None,
+    }
+}
+
+fn with_key(row: Row, shown: Option<&Shown>, world: &World) -> Row {
+    let Some(shown) = shown else {
+        return row;
+    };
+    Row {
+        placement: shown.placement,
+        known_key: world.knows(&shown.hash),
+        key_hash: Some(shown.hash.clone()),
+        ..row
     }
 }
 

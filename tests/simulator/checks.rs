@@ -2,6 +2,7 @@
 //! wire.
 
 mod admin;
+mod aventri;
 mod faults;
 mod limits;
 mod providers;
@@ -94,4 +95,18 @@ fn orders_key(simulator: &Simulator) -> IssuedKey {
 fn last(simulator: &Simulator) -> Row {
     let mut rows = simulator.ledger(&LedgerFilter::default());
     rows.pop().expect("a request was made")
+}
+
+/// reqwest's own `query` is a feature we do not use.
+trait QueryPair {
+    fn query_pair(self, name: &str, value: &str) -> Self;
+}
+
+impl QueryPair for RequestBuilder {
+    fn query_pair(self, name: &str, value: &str) -> Self {
+        let (client, request) = self.build_split();
+        let mut request = request.expect("the URL is valid");
+        request.url_mut().query_pairs_mut().append_pair(name, value);
+        RequestBuilder::from_parts(client, request)
+    }
 }

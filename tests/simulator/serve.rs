@@ -86,7 +86,7 @@ pub(super) async fn provider(
     if let Some(fault) = spoilt {
         let row = Row {
             fault: Some(fault.name().to_owned()),
-            ..row_of(&Request::default(), None)
+            ..row_of(&Request::default())
         };
         shared.change(|world| world.ledger.push(row));
         return socket.write_all(RUBBISH).await;

@@ -10,6 +10,10 @@ async fn order(simulator: &Simulator, method: Method, path: &str, body: Value) -
     ask(client().request(method, url).body(body.to_string())).await
 }
 
+async fn done(simulator: &Simulator, method: Method, path: &str, body: Value) {
+    assert_eq!(order(simulator, method, path, body).await.status, 204);
+}
+
 async fn look(simulator: &Simulator, path: &str) -> Value {
     ask(get(&format!("{}{path}", simulator.admin()), None))
         .await
@@ -32,31 +36,15 @@ async fn a_key_lives_from_post_to_delete() {
 
     let path = format!("/keys/{}", text("id"));
     let change = json!({"scopes": []});
-    assert_eq!(
-        order(&simulator, Method::PATCH, &path, change).await.status,
-        204
-    );
+    done(&simulator, Method::PATCH, &path, change).await;
     assert_eq!(status().await, 403);
     let expire = format!("{path}/expire");
-    assert_eq!(
-        order(&simulator, Method::POST, &expire, json!(null))
-            .await
-            .status,
-        204
-    );
+    done(&simulator, Method::POST, &expire, json!(null)).await;
     assert_eq!(status().await, 401);
     let back = json!({"scopes": ["admin"], "expiresAt": null, "granted": null});
-    assert_eq!(
-        order(&simulator, Method::PATCH, &path, back).await.status,
-        204
-    );
+    done(&simulator, Method::PATCH, &path, back).await;
     assert_eq!(status().await, 200);
-    assert_eq!(
-        order(&simulator, Method::DELETE, &path, json!(null))
-            .await
-            .status,
-        204
-    );
+    done(&simulator, Method::DELETE, &path, json!(null)).await;
     assert_eq!(status().await, 401);
 }
 
@@ -98,7 +86,7 @@ async fn mistakes_are_refused() {
 }
 
 #[tokio::test]
-async fn faults_switches_and_clock_are_set_and_reset() {
+async fn faults_are_added_listed_and_cleared() {
     let simulator = simulator().await;
     let one = json!({"fault": {"latency": {"ms": 1}}, "provider": "flow", "times": 2});
     let several = json!([{"fault": "hang"}, {"fault": {"rateLimit": {"retryAfter": "banana"}}}]);
@@ -117,17 +105,19 @@ async fn faults_switches_and_clock_are_set_and_reset() {
     let mut listed = one;
     listed["id"] = json!(1);
     assert_eq!(look(&simulator, "/faults").await[0], listed);
-    assert_eq!(
-        order(&simulator, Method::DELETE, "/faults/2", json!(null))
-            .await
-            .status,
-        204
-    );
+    done(&simulator, Method::DELETE, "/faults/2", json!(null)).await;
     assert_eq!(
         look(&simulator, "/faults").await.as_array().map(Vec::len),
         Some(2)
     );
+    done(&simulator, Method::DELETE, "/faults", json!(null)).await;
+    assert_eq!(look(&simulator, "/faults").await, json!([]));
+}
 
+#[tokio::test]
+async fn switches_and_clock_are_set_and_reset() {
+    let simulator = simulator().await;
+    simulator.set_fault(Fault::of(Misbehaviour::Empty));
     let switches = json!({"limits": false, "aventri": {"tokenLifeSeconds": 60}});
     let now = order(&simulator, Method::PUT, "/switches", switches)
         .await
@@ -140,12 +130,7 @@ async fn faults_switches_and_clock_are_set_and_reset() {
     let now = order(&simulator, Method::PUT, "/clock", clock).await.json();
     assert_eq!(now, json!({"now": "2030-12-31T23:59:59Z"}));
 
-    assert_eq!(
-        order(&simulator, Method::POST, "/reset", json!(null))
-            .await
-            .status,
-        204
-    );
+    done(&simulator, Method::POST, "/reset", json!(null)).await;
     assert_eq!(look(&simulator, "/faults").await, json!([]));
     assert_eq!(look(&simulator, "/switches").await["limits"], true);
     assert!(
@@ -179,12 +164,7 @@ async fn the_ledger_has_every_member_and_no_key() {
     assert_eq!(row, expected);
     let everything = look(&simulator, "/ledger").await.to_string();
     assert!(!everything.contains(&key.key));
-    assert_eq!(
-        order(&simulator, Method::DELETE, "/ledger", json!(null))
-            .await
-            .status,
-        204
-    );
+    done(&simulator, Method::DELETE, "/ledger", json!(null)).await;
     assert_eq!(look(&simulator, "/ledger").await, json!([]));
 }
 

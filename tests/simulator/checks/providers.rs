@@ -62,20 +62,6 @@ async fn flowlu(simulator: &Simulator, account: &str, call: &str, key: &str) -> 
     ask(client().get(url).query_pair("api_key", key)).await
 }
 
-/// reqwest's own `query` is a feature we do not use.
-trait QueryPair {
-    fn query_pair(self, name: &str, value: &str) -> Self;
-}
-
-impl QueryPair for RequestBuilder {
-    fn query_pair(self, name: &str, value: &str) -> Self {
-        let (client, request) = self.build_split();
-        let mut request = request.expect("the URL is valid");
-        request.url_mut().query_pairs_mut().append_pair(name, value);
-        RequestBuilder::from_parts(client, request)
-    }
-}
-
 #[tokio::test]
 async fn flowlu_answers_200_with_codes() {
     let simulator = simulator().await;
@@ -240,97 +226,6 @@ async fn flow_takes_a_key_in_each_usual_place() {
     assert!(date.starts_with("Thu, 31 Jan 2030"), "{date}");
 }
 
-async fn exchange(simulator: &Simulator, region: &str, key: &str) -> Heard {
-    let base = simulator.base();
-    let url = format!("{base}/aventri/{region}/api/v2/global/authorize.json");
-    let form = "application/x-www-form-urlencoded";
-    let request = client().post(url).header("Content-Type", form);
-    ask(request.body(format!("accountid=12345&key={key}"))).await
-}
-
-async fn events(simulator: &Simulator, token: &str, bearer: bool) -> Heard {
-    let base = simulator.base();
-    let url = format!("{base}/aventri/na/api/v2/global/listEvents.json");
-    let request = client().get(url);
-    ask(if bearer {
-        request.header("Authorization", format!("Bearer {token}"))
-    } else {
-        request.query_pair("accesstoken", token)
-    })
-    .await
-}
-
-fn token(heard: &Heard) -> String {
-    let body = heard.json();
-    body["accesstoken"].as_str().expect("a token").to_owned()
-}
-
-#[tokio::test]
-async fn aventri_exchanges_a_pair_for_a_token_that_ends() {
-    let simulator = simulator().await;
-    let key = simulator.add_key(NewKey::of(Provider::Aventri, "12345@na"));
-    let token = token(&exchange(&simulator, "na", &key.key).await);
-    assert!(
-        ["EXAMPLE", "+", "/", "="]
-            .iter()
-            .all(|part| token.contains(part))
-    );
-    let row = last(&simulator);
-    assert_eq!(
-        (row.account.as_str(), row.placement),
-        ("12345@na", Placement::Form)
-    );
-    assert_eq!(row.key_hash, Some(key.hash));
-
-    assert!(events(&simulator, &token, false).await.json().is_array());
-    let row = last(&simulator);
-    assert_eq!(
-        (row.account.as_str(), row.placement),
-        ("12345@na", Placement::Query)
-    );
-    assert!(row.known_key && row.key_hash == Some(key_hash(&token)));
-
-    let invalid = json!({"error": {"key": "invalid"}});
-    assert_eq!(exchange(&simulator, "emea", &key.key).await.json(), invalid);
-    assert_eq!(
-        exchange(&simulator, "na", "aventri-EXAMPLE").await.json(),
-        invalid
-    );
-    assert_eq!(events(&simulator, &token, true).await.json(), invalid);
-    simulator.set_clock(&ClockChange {
-        advance_seconds: 601,
-        ..ClockChange::default()
-    });
-    let late = events(&simulator, &token, false).await;
-    assert_eq!((late.status, late.json()), (200, invalid));
-}
-
-#[tokio::test]
-async fn aventri_switches_choose_the_undocumented() {
-    let simulator = simulator().await;
-    let key = simulator.add_key(NewKey::of(Provider::Aventri, "12345@na"));
-    let mut switches = Switches::default();
-    switches.aventri.old_token_ends = true;
-    switches.aventri.bearer_accepted = true;
-    switches.aventri.error_as_message = true;
-    switches.aventri.error_status = 401;
-    simulator.set_switches(switches);
-    let first = token(&exchange(&simulator, "na", &key.key).await);
-    assert_eq!(events(&simulator, &first, true).await.status, 200);
-    let second = token(&exchange(&simulator, "na", &key.key).await);
-    assert_eq!(events(&simulator, &second, false).await.status, 200);
-    let old = events(&simulator, &first, false).await;
-    assert_eq!(
-        (old.status, old.json()["status"].clone()),
-        (401, json!("error"))
-    );
-    let base = simulator.base();
-    let url = format!("{base}/aventri/na/api/v2/global/authorize.json?accountid=12345");
-    let by_get = ask(client().get(url).query_pair("key", &key.key)).await;
-    assert_eq!(by_get.status, 200);
-    assert_eq!(last(&simulator).placement, Placement::Query);
-}
-
 #[tokio::test]
 async fn a_key_belongs_to_one_provider_and_a_misplaced_one_is_noticed() {
     let simulator = simulator().await;
@@ -343,9 +238,39 @@ async fn a_key_belongs_to_one_provider_and_a_misplaced_one_is_noticed() {
     let row = last(&simulator);
     assert_eq!((row.placement, row.known_key), (Placement::Query, true));
     assert_eq!(row.key_hash, Some(key.hash));
-    let strayed = format!("{}/x/{}?{}", simulator.base(), key.key, key.key);
+    let strayed = format!("{}/x/{1}?{1}&q={1}", simulator.base(), key.key);
     assert_eq!(ask(get(&strayed, None)).await.status, 404);
     let row = last(&simulator);
     assert_eq!((row.provider, row.path.as_str()), (None, "/x/(key)"));
-    assert_eq!(row.query_names, ["(key)"]);
+    assert_eq!(row.query_names, ["(key)", "q"]);
+    assert_eq!((row.placement, row.known_key), (Placement::Query, true));
+}
+
+#[tokio::test]
+async fn every_provider_has_words_for_every_refusal() {
+    let simulator = simulator().await;
+    let base = simulator.base();
+    let inflow = format!("{base}/inflow/{COMPANY}/categories");
+    let flowlu = format!("{base}/flowlu/a/api/v1/module/core/user/list");
+    let flow = format!("{base}/flow/api/members");
+    let aventri = format!("{base}/aventri/na/api/v2/global/authorize.json");
+    for (fault, statuses) in [
+        (Misbehaviour::ErrorIn200, [200, 200, 200, 200]),
+        (Misbehaviour::Expired, [401, 200, 401, 200]),
+        (Misbehaviour::Revoked, [401, 200, 401, 200]),
+        (Misbehaviour::ScopeMissing, [403, 200, 403, 403]),
+        (Misbehaviour::IpNotAllowed, [403, 200, 403, 403]),
+        (Misbehaviour::Denied, [403, 200, 403, 403]),
+    ] {
+        simulator.clear_faults();
+        simulator.set_fault(Fault::of(fault));
+        for (url, status) in [&inflow, &flowlu, &flow, &aventri]
+            .into_iter()
+            .zip(statuses)
+        {
+            let heard = ask(get(url, None)).await;
+            assert_eq!(heard.status, status, "{url}");
+            assert!(heard.json().is_object(), "{url}");
+        }
+    }
 }

@@ -1,1 +1,2 @@
+mod simulator;
 fn main(){}

@@ -221,7 +221,10 @@ fn flow_is_configured_whole_or_not_at_all() {
             probe("{path: /a/../b, accepted: [200]}"),
             "providers.flow.probe.path (line 1, column 100) is not a plain path",
         ),
-        (probe("{path: '/a#b', accepted: [200]}"), "providers.flow.probe.path (line 1, column 100) is not a plain path"),
+        (
+            probe("{path: '/a#b', accepted: [200]}"),
+            "providers.flow.probe.path (line 1, column 100) is not a plain path",
+        ),
         (probe("{path: /, accepted: []}"), "providers.flow.probe.accepted (line 1, column 100) must list"),
         (probe("{path: /, accepted: [401]}"), "providers.flow.probe.accepted (line 1, column 100) must list"),
         (probe("{path: /, accepted: [301]}"), "providers.flow.probe.accepted (line 1, column 100) must list"),

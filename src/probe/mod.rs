@@ -3,13 +3,29 @@
 //! Holds the conversation that a provider describes: within its budget, through one hardened client, once for all
 //! who ask the same. Knows no Kubernetes objects, and never waits for its turn: it says when to come back.
 
+mod answers;
+mod budget;
+mod reply;
+mod resolver;
+mod transport;
+
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::credential::Key;
-use crate::providers::{Depth, Provider, Unaddressable, Verdict};
+use crate::providers::{
+    AccountId, Ask, BaseUrl, Depth, Doubt, Given, Profile, Provider, Reply, Step, Unaddressable, Verdict,
+};
+use answers::{Answers, Seal};
+use budget::{Budgets, Grant, Slot, Slots, Tag};
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
+use transport::{Answer, Transport};
+
+/// Requests of one conversation, whatever its provider wants.
+const MOST_REQUESTS: u32 = 8;
+/// Until somebody else's answer to the same question is looked for.
+const SAME_QUESTION_WAIT: Duration = Duration::from_secs(1);
 
 /// How long, how much and how many at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,6 +128,9 @@ pub enum Unprepared {
     /// Neither the system nor `caBundleFile` has a certificate authority.
     #[error("no certificate authorities are installed: mount a CA bundle or set caBundleFile")]
     NoRoots,
+    /// Equal questions cannot be told from others without leaking keys.
+    #[error("the system gives no random bytes")]
+    Randomness,
     /// The HTTP client refuses its settings.
     #[error("the HTTP client cannot be built")]
     Client,
@@ -120,7 +139,14 @@ pub enum Unprepared {
 /// Asks providers.
 #[derive(Debug)]
 pub struct Prober {
-    _private: (),
+    settings: Arc<Settings>,
+    clock: Arc<dyn Clock>,
+    limits: Limits,
+    transport: Transport,
+    seal: Seal,
+    answers: Answers,
+    budgets: Arc<Budgets>,
+    slots: Arc<Slots>,
 }
 
 impl Prober {
@@ -128,13 +154,182 @@ impl Prober {
     ///
     /// # Errors
     /// [`Unprepared`], when certificate authorities are missing or unreadable.
-    pub fn new(_settings: Arc<Settings>, _clock: Arc<dyn Clock>, _limits: Limits) -> Result<Self, Unprepared> {
-        todo!()
+    pub fn new(settings: Arc<Settings>, clock: Arc<dyn Clock>, limits: Limits) -> Result<Self, Unprepared> {
+        let transport = Transport::new(&settings, &limits)?;
+        let seal = Seal::new().ok_or(Unprepared::Randomness)?;
+        let slots = Arc::new(Slots::new(limits.slots));
+        Ok(Self {
+            settings,
+            clock,
+            limits,
+            transport,
+            seal,
+            answers: Answers::default(),
+            budgets: Arc::default(),
+            slots,
+        })
     }
 
     /// Asks `provider` about `key`, unless an equal question was answered since `options.since`, or it is not its turn.
-    /// Never waits for a turn. The future may be dropped at any time.
-    pub async fn check(&self, _provider: &dyn Provider, _key: &Key, _options: &CheckOptions) -> Outcome {
-        todo!()
+    /// The key must have passed [`Provider::inspect`]. Never waits for a turn. The future may be dropped at any time.
+    pub async fn check(&self, provider: &dyn Provider, key: &Key, options: &CheckOptions) -> Outcome {
+        let given = Given { key, site: self.settings.site(provider.profile().kind), depth: options.depth };
+        let base = match provider.base(given.site) {
+            Ok(base) => base,
+            Err(why) => return Outcome::NotAsked(why),
+        };
+        let now = self.clock.now();
+        let Some(place) = self.answers.place(self.question(provider, &given, &base), now) else {
+            return Outcome::Later { at: after(now, SAME_QUESTION_WAIT), why: Wait::SameQuestion };
+        };
+        if let Some(checked) = place.answer(options.since, now) {
+            return Outcome::Checked { checked, shared: true };
+        }
+        let (_slot, grant) = match self.admit(provider, &given, &base, options) {
+            Ok(admitted) => admitted,
+            Err(later) => return later,
+        };
+        let checked = Arc::new(self.converse(provider, &given, &base, grant).await);
+        place.leave(Arc::clone(&checked));
+        Outcome::Checked { checked, shared: false }
     }
+
+    /// A slot and the account's budget, or when to come back for them.
+    fn admit(
+        &self,
+        provider: &dyn Provider,
+        given: &Given<'_>,
+        base: &BaseUrl,
+        options: &CheckOptions,
+    ) -> Result<(Slot, Grant), Outcome> {
+        let profile = provider.profile();
+        let now = self.clock.monotonic();
+        let later =
+            |why| move |then: Duration| Outcome::Later { at: after(self.clock.now(), then.saturating_sub(now)), why };
+        let slot = self.slots.take(profile.kind, &options.namespace, now).map_err(later(Wait::Slot))?;
+        let account = self.account(provider, given, base);
+        let grant = self.budgets.take(account, profile, options.proved, now).map_err(later(Wait::Budget))?;
+        Ok((slot, grant))
+    }
+
+    /// The whole conversation, within its deadline.
+    async fn converse(&self, provider: &dyn Provider, given: &Given<'_>, base: &BaseUrl, grant: Grant) -> Checked {
+        let (asked_at, started) = (self.clock.now(), self.clock.monotonic());
+        let mut talk = Talk { prober: self, profile: provider.profile(), base, grant, requests: 0, retry_after: None };
+        let verdict = tokio::time::timeout(self.limits.conversation, talk.run(provider, given)).await;
+        let verdict = verdict.unwrap_or(Verdict::Inconclusive(Doubt::Unavailable));
+        let retry_at = match verdict {
+            Verdict::Inconclusive(_) => talk.retry_after.map(|wait| after(self.clock.now(), wait)),
+            Verdict::Accepted(_) | Verdict::Rejected(_) => None,
+        };
+        if let Some(wait) = talk.retry_after.filter(|_| retry_at.is_some()) {
+            talk.grant.close_until(self.clock.monotonic().saturating_add(wait));
+        }
+        let duration = self.clock.monotonic().saturating_sub(started);
+        Checked { verdict, retry_at, asked_at, duration, requests: talk.requests }
+    }
+
+    fn question(&self, provider: &dyn Provider, given: &Given<'_>, base: &BaseUrl) -> Tag {
+        let depth = match given.depth {
+            Depth::Declared => "declared",
+            Depth::LeastPrivilege => "least privilege",
+        };
+        let member = provider.profile().member;
+        let account = match provider.account() {
+            AccountId::Named(account) => account,
+            AccountId::ByKey => String::new(),
+        };
+        let questions = provider.questions(given.site);
+        self.seal.tag(&["question", member, base.as_str(), &account, given.key.reveal(), &questions, depth])
+    }
+
+    fn account(&self, provider: &dyn Provider, given: &Given<'_>, base: &BaseUrl) -> Tag {
+        let member = provider.profile().member;
+        match provider.account() {
+            AccountId::Named(account) => self.seal.tag(&["account", member, base.as_str(), &account]),
+            AccountId::ByKey => self.seal.tag(&["key", member, base.as_str(), given.key.reveal()]),
+        }
+    }
+}
+
+/// One conversation under way.
+struct Talk<'a> {
+    prober: &'a Prober,
+    profile: &'static Profile,
+    base: &'a BaseUrl,
+    grant: Grant,
+    requests: u32,
+    /// What the last answer asked for.
+    retry_after: Option<Duration>,
+}
+
+impl Talk<'_> {
+    async fn run(&mut self, provider: &dyn Provider, given: &Given<'_>) -> Verdict {
+        let mut heard = vec![];
+        loop {
+            let ask = match provider.next(given, &heard) {
+                Step::Done(verdict) => return verdict,
+                Step::Ask(ask) => ask,
+            };
+            if self.requests >= MOST_REQUESTS || !self.grant.spend() {
+                return Verdict::Inconclusive(Doubt::Unexpected);
+            }
+            match self.ask(&ask).await {
+                Ok(reply) => heard.push(reply),
+                Err(doubt) => return Verdict::Inconclusive(doubt),
+            }
+        }
+    }
+
+    async fn ask(&mut self, ask: &Ask) -> Result<Reply, Doubt> {
+        self.requests = self.requests.saturating_add(1);
+        self.retry_after = None;
+        let clock = &self.prober.clock;
+        let started = clock.monotonic();
+        let answer = self.prober.transport.send(self.base, ask).await;
+        let duration = clock.monotonic().saturating_sub(started);
+        let status = answer.as_ref().ok().map(|answer| answer.status);
+        let fault = answer.as_ref().map_or_else(|fault| Some(*fault), Answer::fault);
+        let judged = match answer {
+            Ok(answer) => {
+                self.mind(&answer);
+                reply::judge(answer)
+            }
+            Err(_) => Err(Doubt::Unavailable),
+        };
+        let outcome = match (fault, &judged) {
+            (Some(fault), _) => fault.name(),
+            (None, Ok(_)) => "answered",
+            (None, Err(doubt)) => doubt_name(*doubt),
+        };
+        let duration = duration.as_secs_f64();
+        tracing::info!(provider = self.profile.kind.name(), status, duration, outcome, "called a provider");
+        judged
+    }
+
+    /// Remembers how long the provider wants to be left alone.
+    fn mind(&mut self, answer: &Answer) {
+        let now = self.prober.clock.now();
+        let date = answer.headers.date.as_deref().and_then(reply::http_date);
+        let asked = answer.headers.retry_after.as_deref();
+        self.retry_after = asked.and_then(|value| reply::retry_after(value, date, now));
+        if let Some([limit, remaining, reset]) =
+            answer.headers.rate_limit.as_ref().filter(|_| self.profile.announces_limits)
+            && let Some(pause) = reply::pause(limit, remaining, reset, (date, now))
+        {
+            self.grant.close_until(self.prober.clock.monotonic().saturating_add(pause));
+        }
+    }
+}
+
+const fn doubt_name(doubt: Doubt) -> &'static str {
+    match doubt {
+        Doubt::Unavailable => "unavailable",
+        Doubt::RateLimited => "rate limited",
+        Doubt::Unexpected => "unexpected",
+    }
+}
+
+fn after(now: Timestamp, wait: Duration) -> Timestamp {
+    now.saturating_add(wait).unwrap_or(Timestamp::MAX)
 }

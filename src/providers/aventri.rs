@@ -45,6 +45,7 @@ pub(super) static PROFILE: Profile = Profile {
     endpoint: Some(ENDPOINT),
     placeholder: Some(PLACEHOLDER),
     mints_token: true,
+    announces_limits: false,
     longest: 1,
     budget: &BUDGET,
     when_rejected: "Check the key in the Secret, accountID and region: the key and the Account ID are shown in Aventri under \

@@ -60,6 +60,7 @@ pub(super) static PROFILE: Profile = Profile {
     endpoint: None,
     placeholder: None,
     mints_token: false,
+    announces_limits: false,
     longest: 1,
     budget: &BUDGET,
     when_rejected: "Check the key in the Secret, and in FLOW, under System Configuration, Integrations, FLOW API Keys, \

@@ -27,6 +27,7 @@ pub(super) static PROFILE: Profile = Profile {
     endpoint: Some("https://{account}.flowlu.com"),
     placeholder: Some(PLACEHOLDER),
     mints_token: false,
+    announces_limits: false,
     longest: 2,
     budget: &BUDGET,
     when_rejected: "Check the key in the Secret and account: a key is known to its own workspace only. Keys are made in \

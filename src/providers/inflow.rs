@@ -31,6 +31,7 @@ pub(super) static PROFILE: Profile = Profile {
     endpoint: Some("https://cloudapi.inflowinventory.com"),
     placeholder: None,
     mints_token: false,
+    announces_limits: false,
     longest: 1,
     budget: &BUDGET,
     when_rejected: "Check the key in the Secret and companyID: both are shown in inFlow under Integrations, API. \

@@ -48,6 +48,8 @@ pub struct Profile {
     pub placeholder: Option<&'static str>,
     /// Whether the check is an exchange that mints a token, so that it needs a claim.
     pub mints_token: bool,
+    /// Whether `X-RateLimit-Limit`, `-Remaining` and `-Reset` (Unix seconds) are documented to speak of the account.
+    pub announces_limits: bool,
     /// The longest conversation, in requests: what the budget must cover before one starts.
     pub longest: u32,
     /// A tenth of each documented limit.

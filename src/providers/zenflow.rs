@@ -72,6 +72,7 @@ pub(super) static PROFILE: Profile = Profile {
     endpoint: Some("https://api.zenflow.com.ar/api/v1"),
     placeholder: None,
     mints_token: false,
+    announces_limits: true,
     longest: 4,
     budget: &BUDGET,
     when_rejected: "Check the key in the Secret, and in ZenFlow's dashboard, under Settings, API Keys, whether it is still \

@@ -1,0 +1,422 @@
+//! May this account be asked now? A tenth of what the provider allows it, in every window, half of it kept for keys
+//! that were accepted before; and a few conversations with a provider at a time.
+//!
+//! Time is passed in, since a fixed point. Whoever has to wait is told for how long and sent away: no slot is held.
+
+use crate::providers::{Budget, Profile, ProviderKind};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Stands for an account or a question without saying which: a keyed hash.
+pub(super) type Tag = [u8; 32];
+
+/// Buckets that are looked through for full ones, which need no remembering.
+const SWEEP_AT: usize = 1024;
+/// What a window after the first holds at once: an eighth. The rest refills over its length, so that no stretch of
+/// that length ever sees more than the window's number.
+const SHARE_AT_ONCE: f64 = 1.0 / 8.0;
+/// Between two of those who wait for a slot.
+const SLOT_SPACING: Duration = Duration::from_millis(50);
+const SLOT_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_SLOT_WAIT: Duration = Duration::from_secs(30);
+const LONGEST_BUDGET_WAIT: Duration = Duration::from_secs(900);
+
+/// One window of one account.
+#[derive(Debug)]
+struct Level {
+    left: f64,
+    capacity: f64,
+    /// Per second.
+    rate: f64,
+}
+
+impl Level {
+    fn all(budget: &Budget) -> Vec<Self> {
+        let burst = f64::from(budget.burst);
+        let level = |(nth, (number, length)): (usize, &(u32, Duration))| {
+            let number = f64::from(*number);
+            let capacity = if nth == 0 { burst } else { burst.max(number * SHARE_AT_ONCE) };
+            let refill = if nth == 0 { number } else { number - capacity };
+            Self { left: capacity, capacity, rate: refill / length.as_secs_f64() }
+        };
+        budget.windows.iter().enumerate().map(level).collect()
+    }
+
+    /// How long until `cost` can be had; a new key leaves half, but can always have the longest course.
+    fn wait(&self, cost: f64, proved: bool) -> Duration {
+        let reserved = if proved { 0.0 } else { (self.capacity / 2.0).min(self.capacity - cost).max(0.0) };
+        let lacking = cost + reserved - self.left;
+        if lacking <= 1e-9 { Duration::ZERO } else { Duration::from_secs_f64((lacking / self.rate).min(86_400.0)) }
+    }
+}
+
+/// Hands out times to come back, one after another: those who wait do not all come at once.
+#[derive(Debug, Default)]
+struct Turns(Duration);
+
+impl Turns {
+    fn next(&mut self, earliest: Duration, spacing: Duration, latest: Duration) -> Duration {
+        self.0 = self.0.saturating_add(spacing).max(earliest).min(latest.max(earliest));
+        self.0
+    }
+}
+
+/// What one account has left.
+#[derive(Debug)]
+struct Bucket {
+    levels: Vec<Level>,
+    /// When the levels were true.
+    at: Duration,
+    /// Empty until then, because the provider said so.
+    closed_until: Duration,
+    turns_of_new: Turns,
+    turns_of_proved: Turns,
+}
+
+impl Bucket {
+    fn new(budget: &Budget, now: Duration) -> Self {
+        Self {
+            levels: Level::all(budget),
+            at: now,
+            closed_until: Duration::ZERO,
+            turns_of_new: Turns::default(),
+            turns_of_proved: Turns::default(),
+        }
+    }
+
+    fn refill(&mut self, now: Duration) {
+        let passed = now.saturating_sub(self.at).as_secs_f64();
+        for level in &mut self.levels {
+            level.left = level.rate.mul_add(passed, level.left).min(level.capacity);
+        }
+        self.at = self.at.max(now);
+    }
+
+    /// Takes the cost of a course, or says when to come back.
+    fn take(&mut self, cost: f64, proved: bool, now: Duration) -> Result<(), Duration> {
+        self.refill(now);
+        let closed = self.closed_until.saturating_sub(now);
+        let wait = self.levels.iter().map(|level| level.wait(cost, proved)).fold(closed, Duration::max);
+        if wait.is_zero() {
+            for level in &mut self.levels {
+                level.left -= cost;
+            }
+            return Ok(());
+        }
+        let earliest = now.saturating_add(wait);
+        let rate = self.levels.iter().map(|level| level.rate).fold(f64::INFINITY, f64::min);
+        let spacing = Duration::from_secs_f64((cost / rate).min(LONGEST_BUDGET_WAIT.as_secs_f64()));
+        let turns = if proved { &mut self.turns_of_proved } else { &mut self.turns_of_new };
+        Err(turns.next(earliest, spacing, now.saturating_add(LONGEST_BUDGET_WAIT)))
+    }
+
+    fn give_back(&mut self, unused: f64) {
+        for level in &mut self.levels {
+            level.left = (level.left + unused).min(level.capacity);
+        }
+    }
+
+    fn is_as_new(&self) -> bool {
+        self.closed_until <= self.at && self.levels.iter().all(|level| level.left >= level.capacity)
+    }
+}
+
+/// The buckets of all accounts.
+#[derive(Debug, Default)]
+pub(super) struct Budgets(Mutex<HashMap<Tag, Bucket>>);
+
+impl Budgets {
+    fn buckets(&self) -> MutexGuard<'_, HashMap<Tag, Bucket>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the longest course of a provider from an account, or says when to come back. What is not spent returns
+    /// when the grant is dropped.
+    pub(super) fn take(
+        self: &Arc<Self>,
+        account: Tag,
+        profile: &Profile,
+        proved: bool,
+        now: Duration,
+    ) -> Result<Grant, Duration> {
+        let mut buckets = self.buckets();
+        if buckets.len() >= SWEEP_AT && !buckets.contains_key(&account) {
+            buckets.retain(|_, bucket| {
+                bucket.refill(now);
+                !bucket.is_as_new()
+            });
+        }
+        let bucket = buckets.entry(account).or_insert_with(|| Bucket::new(profile.budget, now));
+        bucket.take(f64::from(profile.longest), proved, now)?;
+        Ok(Grant { budgets: Arc::clone(self), account, left: profile.longest })
+    }
+}
+
+/// The right to ask an account a few times.
+#[derive(Debug)]
+pub(super) struct Grant {
+    budgets: Arc<Budgets>,
+    account: Tag,
+    left: u32,
+}
+
+impl Grant {
+    /// One request is about to be sent. False when the course is longer than was granted.
+    pub(super) fn spend(&mut self) -> bool {
+        let left = self.left.checked_sub(1);
+        self.left = left.unwrap_or(0);
+        left.is_some()
+    }
+
+    /// The provider wants to be left alone until then.
+    pub(super) fn close_until(&self, then: Duration) {
+        if let Some(bucket) = self.budgets.buckets().get_mut(&self.account) {
+            bucket.closed_until = bucket.closed_until.max(then);
+        }
+    }
+}
+
+impl Drop for Grant {
+    fn drop(&mut self) {
+        if let Some(bucket) = self.budgets.buckets().get_mut(&self.account) {
+            bucket.give_back(f64::from(self.left));
+        }
+    }
+}
+
+/// How many conversations there are with each provider, and how many of them for each namespace.
+#[derive(Debug)]
+pub(super) struct Slots {
+    of_provider: usize,
+    of_namespace: usize,
+    held: Mutex<Held>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    by_provider: BTreeMap<ProviderKind, usize>,
+    by_namespace: BTreeMap<(ProviderKind, String), Share>,
+}
+
+#[derive(Debug, Default)]
+struct Share {
+    held: usize,
+    turns: Turns,
+}
+
+impl Slots {
+    /// `of_provider` conversations with each provider at a time, a quarter of them for one namespace.
+    pub(super) fn new(of_provider: usize) -> Self {
+        Self { of_provider, of_namespace: of_provider.div_ceil(4), held: Mutex::default() }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a slot, or says when to come back.
+    pub(super) fn take(self: &Arc<Self>, kind: ProviderKind, namespace: &str, now: Duration) -> Result<Slot, Duration> {
+        let mut held = self.held();
+        if held.by_namespace.len() >= SWEEP_AT {
+            held.by_namespace.retain(|_, share| share.held > 0 || share.turns.0 > now);
+        }
+        let Held { by_provider, by_namespace } = &mut *held;
+        let all = by_provider.entry(kind).or_default();
+        let share = by_namespace.entry((kind, namespace.to_owned())).or_default();
+        if *all >= self.of_provider || share.held >= self.of_namespace {
+            let latest = now.saturating_add(LONGEST_SLOT_WAIT);
+            return Err(share.turns.next(now.saturating_add(SLOT_WAIT), SLOT_SPACING, latest));
+        }
+        *all = all.saturating_add(1);
+        share.held = share.held.saturating_add(1);
+        Ok(Slot { slots: Arc::clone(self), kind, namespace: namespace.to_owned() })
+    }
+}
+
+/// One conversation; dropped when it is over.
+#[derive(Debug)]
+pub(super) struct Slot {
+    slots: Arc<Slots>,
+    kind: ProviderKind,
+    namespace: String,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut held = self.slots.held();
+        if let Some(all) = held.by_provider.get_mut(&self.kind) {
+            *all = all.saturating_sub(1);
+        }
+        if let Some(share) = held.by_namespace.get_mut(&(self.kind, std::mem::take(&mut self.namespace))) {
+            share.held = share.held.saturating_sub(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ACCOUNT: Tag = [1; 32];
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    /// Asks as often as it is allowed to for `length`, `each` requests a course; the times of all requests.
+    fn greedy(kind: ProviderKind, proved: bool, each: u32, length: Duration) -> Vec<Duration> {
+        let budgets = Arc::new(Budgets::default());
+        let (mut now, mut sent) = (Duration::ZERO, vec![]);
+        while now < length {
+            match budgets.take(ACCOUNT, kind.profile(), proved, now) {
+                Ok(mut grant) => {
+                    for _ in 0..each {
+                        assert!(grant.spend());
+                        sent.push(now);
+                    }
+                }
+                Err(then) => {
+                    assert!(then > now);
+                    now = then;
+                }
+            }
+        }
+        sent
+    }
+
+    fn most_within(sent: &[Duration], window: Duration) -> usize {
+        let within = |from: &Duration| sent.iter().filter(|at| **at >= *from && **at < *from + window).count();
+        sent.iter().map(within).max().unwrap_or(0)
+    }
+
+    #[test]
+    fn no_account_is_asked_beyond_its_windows_by_the_greediest() {
+        for kind in ProviderKind::ALL {
+            let profile = kind.profile();
+            for each in [1, profile.longest] {
+                let sent = greedy(*kind, true, each, seconds(90_000));
+                let [(a_minute, minute), longer @ ..] = profile.budget.windows else { panic!("no window") };
+                let at_most = usize::try_from(a_minute + profile.budget.burst).unwrap();
+                assert!(most_within(&sent, *minute) <= at_most, "{kind:?}");
+                for (number, window) in longer {
+                    assert!(most_within(&sent, *window) <= usize::try_from(*number).unwrap(), "{kind:?} {window:?}");
+                }
+                let slowest = profile
+                    .budget
+                    .windows
+                    .iter()
+                    .map(|(n, w)| f64::from(*n) / w.as_secs_f64())
+                    .fold(f64::MAX, f64::min);
+                assert!(
+                    f64::from(u32::try_from(sent.len()).unwrap()) > slowest * 90_000.0 * 0.8,
+                    "{kind:?} is asked too little"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn half_is_kept_for_proved_keys() {
+        for kind in ProviderKind::ALL {
+            let profile = kind.profile();
+            let budgets = Arc::new(Budgets::default());
+            let mut grants = vec![];
+            while let Ok(grant) = budgets.take(ACCOUNT, profile, false, Duration::ZERO) {
+                grants.push(grant);
+            }
+            assert!(!grants.is_empty(), "{kind:?}: a new key is never asked");
+            assert!(budgets.take(ACCOUNT, profile, true, Duration::ZERO).is_ok(), "{kind:?}: nothing is kept");
+        }
+    }
+
+    #[test]
+    fn a_crowd_of_new_keys_does_not_starve_a_proved_one() {
+        let profile = ProviderKind::Flowlu.profile();
+        let budgets = Arc::new(Budgets::default());
+        for second in 0..3600 {
+            for _ in 0..100 {
+                if let Ok(mut grant) = budgets.take(ACCOUNT, profile, false, seconds(second)) {
+                    while grant.spend() {}
+                }
+            }
+            if second % 60 == 59 {
+                let mut grant = budgets.take(ACCOUNT, profile, true, seconds(second)).expect("the victim is on time");
+                grant.spend();
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_spent_returns() {
+        let profile = ProviderKind::ZenFlow.profile();
+        let budgets = Arc::new(Budgets::default());
+        for _ in 0..100 {
+            assert!(budgets.take(ACCOUNT, profile, false, Duration::ZERO).is_ok());
+        }
+        for _ in 0..5 {
+            let mut grant = budgets.take(ACCOUNT, profile, true, Duration::ZERO).unwrap();
+            assert!(grant.spend());
+        }
+        assert!(budgets.take(ACCOUNT, profile, true, Duration::ZERO).is_err());
+        let mut grant = budgets.take(ACCOUNT, profile, true, seconds(60)).unwrap();
+        assert_eq!((0..5).filter(|_| grant.spend()).count(), 4);
+    }
+
+    #[test]
+    fn a_closed_account_is_left_alone_until_then() {
+        let profile = ProviderKind::InFlow.profile();
+        let budgets = Arc::new(Budgets::default());
+        let grant = budgets.take(ACCOUNT, profile, true, seconds(10)).unwrap();
+        grant.close_until(seconds(100));
+        grant.close_until(seconds(50));
+        drop(grant);
+        assert!(budgets.take(ACCOUNT, profile, true, seconds(99)).is_err_and(|then| then >= seconds(100)));
+        assert!(budgets.take(ACCOUNT, profile, true, seconds(100)).is_ok());
+        assert!(budgets.take([2; 32], profile, true, seconds(20)).is_ok());
+    }
+
+    #[test]
+    fn those_who_wait_come_back_one_by_one() {
+        let profile = ProviderKind::Flowlu.profile();
+        let budgets = Arc::new(Budgets::default());
+        let mut grants = vec![];
+        while let Ok(mut grant) = budgets.take(ACCOUNT, profile, true, Duration::ZERO) {
+            while grant.spend() {}
+            grants.push(grant);
+        }
+        let waits: Vec<_> =
+            (0..10).filter_map(|_| budgets.take(ACCOUNT, profile, true, Duration::ZERO).err()).collect();
+        assert!(waits.windows(2).all(|pair| pair[1] >= pair[0] + seconds(19)), "{waits:?}");
+    }
+
+    #[test]
+    fn one_namespace_never_has_all_slots() {
+        let slots = Arc::new(Slots::new(8));
+        let mut held = vec![];
+        while let Ok(slot) = slots.take(ProviderKind::ZenFlow, "greedy", Duration::ZERO) {
+            held.push(slot);
+        }
+        assert_eq!(held.len(), 2);
+        for namespace in ["a", "b", "c"] {
+            held.push(slots.take(ProviderKind::ZenFlow, namespace, Duration::ZERO).unwrap());
+            held.push(slots.take(ProviderKind::ZenFlow, namespace, Duration::ZERO).unwrap());
+        }
+        assert!(slots.take(ProviderKind::ZenFlow, "d", Duration::ZERO).is_err());
+        assert!(slots.take(ProviderKind::Flowlu, "greedy", Duration::ZERO).is_ok());
+        held.clear();
+        assert!(slots.take(ProviderKind::ZenFlow, "greedy", Duration::ZERO).is_ok());
+        let one = Arc::new(Slots::new(1));
+        assert!(one.take(ProviderKind::ZenFlow, "a", Duration::ZERO).is_ok());
+    }
+
+    #[test]
+    fn ten_thousand_who_wait_for_a_slot_are_spread() {
+        let slots = Arc::new(Slots::new(1));
+        let _held = slots.take(ProviderKind::ZenFlow, "a", Duration::ZERO).unwrap();
+        let waits: Vec<_> =
+            (0..10_000).filter_map(|_| slots.take(ProviderKind::ZenFlow, "a", Duration::ZERO).err()).collect();
+        assert_eq!(waits.len(), 10_000);
+        assert_eq!((waits.first(), waits.last()), (Some(&seconds(1)), Some(&seconds(30))));
+    }
+}

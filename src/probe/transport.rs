@@ -1,0 +1,323 @@
+//! How is one question sent, and one answer received? One client, without any of the conveniences that leak keys:
+//! no redirects, no Referer, no cookies, no shared connections, no decompression, no retries, nothing from the
+//! environment.
+//!
+//! What goes wrong is a [`Fault`]: the client's own errors print URLs, so they end here.
+
+use super::resolver::{NoPermittedAddress, Vetting};
+use super::{Limits, Unprepared, reply};
+use crate::config::Settings;
+use crate::providers::{Ask, BaseUrl, Method, percent_encoded};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Client, Proxy, Request, Response, redirect, retry};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use std::error::Error;
+use std::sync::Arc;
+use url::Url;
+use zeroize::Zeroizing;
+
+const USER_AGENT: &str = concat!("connector-operator/", env!("CARGO_PKG_VERSION"));
+const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
+/// Bytes of an answer's headers; the client's own buffer bounds them roughly, this exactly.
+const LARGEST_HEAD: usize = 64 * 1024;
+
+/// Why there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// A deadline passed.
+    Timeout,
+    /// The name leads only to addresses that may not be called.
+    Forbidden,
+    /// No connection: DNS, TCP or TLS.
+    Connect,
+    /// The connection ended too early, or does not speak HTTP.
+    Interrupted,
+    /// The question does not fit the base URL or a header.
+    Unaskable,
+}
+
+impl Fault {
+    /// The fault in a log line.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Forbidden => "forbidden address",
+            Self::Connect => "no connection",
+            Self::Interrupted => "interrupted",
+            Self::Unaskable => "unaskable",
+        }
+    }
+}
+
+/// What was answered.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: Headers,
+    pub(super) body: Body,
+}
+
+impl Answer {
+    /// What broke off the body.
+    pub(super) fn fault(&self) -> Option<Fault> {
+        match self.body {
+            Body::Broken(fault) => Some(fault),
+            Body::Whole(_) | Body::Unwanted => None,
+        }
+    }
+}
+
+/// The headers that are looked at.
+#[derive(Default)]
+pub(super) struct Headers {
+    pub(super) date: Option<String>,
+    pub(super) retry_after: Option<String>,
+    pub(super) rate_limit: Option<[String; 3]>,
+}
+
+/// What was received of a body.
+pub(super) enum Body {
+    /// All of it.
+    Whole(Zeroizing<Vec<u8>>),
+    /// Not read to the end: its status, type, encoding or size says enough.
+    Unwanted,
+    /// It ended too early, or too late.
+    Broken(Fault),
+}
+
+/// The only client that calls providers.
+#[derive(Debug)]
+pub(super) struct Transport {
+    client: Client,
+    largest_body: usize,
+}
+
+impl Transport {
+    pub(super) fn new(settings: &Settings, limits: &Limits) -> Result<Self, Unprepared> {
+        let mut builder = Client::builder()
+            .tls_backend_preconfigured(tls(settings)?)
+            .dns_resolver(Arc::new(Vetting::new(settings)))
+            .redirect(redirect::Policy::none())
+            .retry(retry::never())
+            .referer(false)
+            .http1_only()
+            .pool_max_idle_per_host(0)
+            .connect_timeout(limits.connect)
+            .read_timeout(limits.read)
+            .timeout(limits.total)
+            .user_agent(USER_AGENT)
+            .no_proxy();
+        if let Some(proxy) = &settings.proxy {
+            builder = builder.proxy(Proxy::all(proxy.clone()).map_err(|_| Unprepared::Client)?);
+        }
+        let client = builder.build().map_err(|_| Unprepared::Client)?;
+        Ok(Self { client, largest_body: limits.body })
+    }
+
+    /// Sends one question.
+    pub(super) async fn send(&self, base: &BaseUrl, ask: &Ask) -> Result<Answer, Fault> {
+        let request = request(base, ask).ok_or(Fault::Unaskable)?;
+        let response = self.client.execute(request).await.map_err(|error| fault(&error))?;
+        let status = response.status().as_u16();
+        let headers = looked_at(response.headers());
+        let body = if reply::by_status(status).is_some() || self.is_unwanted(&response) {
+            Body::Unwanted
+        } else {
+            self.read(response).await
+        };
+        Ok(Answer { status, headers, body })
+    }
+
+    /// Whether the head already says that no documented answer follows.
+    fn is_unwanted(&self, response: &Response) -> bool {
+        let headers = response.headers();
+        let says = |name: &str, wanted: &str| {
+            headers
+                .get_all(name)
+                .iter()
+                .any(|value| value.as_bytes().to_ascii_lowercase().starts_with(wanted.as_bytes()))
+        };
+        let encoded = headers
+            .get_all("content-encoding")
+            .iter()
+            .any(|value| !value.is_empty() && !value.as_bytes().eq_ignore_ascii_case(b"identity"));
+        let size = |total: usize, name: &HeaderName, value: &HeaderValue| {
+            total.saturating_add(name.as_str().len()).saturating_add(value.len())
+        };
+        let head = headers.iter().fold(0, |total, (name, value)| size(total, name, value));
+        let declared = response
+            .content_length()
+            .is_some_and(|length| length > u64::try_from(self.largest_body).unwrap_or(u64::MAX));
+        encoded
+            || declared
+            || head > LARGEST_HEAD
+            || says("content-type", "text/html")
+            || says("content-type", "application/xhtml")
+    }
+
+    async fn read(&self, mut response: Response) -> Body {
+        let mut body = Zeroizing::new(Vec::new());
+        loop {
+            match response.chunk().await {
+                Ok(None) => return Body::Whole(body),
+                Ok(Some(chunk)) if body.len().saturating_add(chunk.len()) > self.largest_body => return Body::Unwanted,
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                Err(error) => return Body::Broken(fault(&error)),
+            }
+        }
+    }
+}
+
+/// The request, if it leads below the base URL.
+fn request(base: &BaseUrl, ask: &Ask) -> Option<Request> {
+    let mut text = Zeroizing::new(format!("{}{}", base.as_str(), ask.path()));
+    let mut separator = if ask.path().contains('?') { '&' } else { '?' };
+    for (name, value) in ask.secret_query() {
+        let pair = Zeroizing::new(format!("{separator}{}={}", percent_encoded(name), percent_encoded(value).as_str()));
+        text.push_str(&pair);
+        separator = '&';
+    }
+    let url = Url::parse(&text).ok()?;
+    let root = base.url();
+    let stays = url.scheme() == root.scheme()
+        && url.host() == root.host()
+        && url.port_or_known_default() == root.port_or_known_default()
+        && url.path().starts_with(root.path().trim_end_matches('/'))
+        && url.username().is_empty()
+        && url.password().is_none();
+    if !stays || !ask.path().starts_with('/') {
+        return None;
+    }
+    let method = match ask.method() {
+        Method::Get => reqwest::Method::GET,
+        Method::PostForm => reqwest::Method::POST,
+    };
+    let mut request = Request::new(method, url);
+    let headers = request.headers_mut();
+    headers.insert(ACCEPT, HeaderValue::from_str(ask.accepts()).ok()?);
+    for (name, value) in ask.secret_headers() {
+        let mut value = HeaderValue::from_str(value).ok()?;
+        value.set_sensitive(true);
+        headers.insert(HeaderName::from_bytes(name.as_bytes()).ok()?, value);
+    }
+    if ask.method() == Method::PostForm {
+        headers.insert(CONTENT_TYPE, FORM);
+        *request.body_mut() = Some(form(ask).into());
+    }
+    Some(request)
+}
+
+fn form(ask: &Ask) -> String {
+    let mut form = String::new();
+    for (name, value) in ask.fields() {
+        if !form.is_empty() {
+            form.push('&');
+        }
+        form.push_str(&percent_encoded(name));
+        form.push('=');
+        form.push_str(&Zeroizing::new(percent_encoded(value)));
+    }
+    form
+}
+
+fn looked_at(headers: &HeaderMap) -> Headers {
+    let get = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let rate = [get("x-ratelimit-limit"), get("x-ratelimit-remaining"), get("x-ratelimit-reset")];
+    let rate_limit = match rate {
+        [Some(limit), Some(remaining), Some(reset)] => Some([limit, remaining, reset]),
+        _ => None,
+    };
+    Headers { date: get("date"), retry_after: get("retry-after"), rate_limit }
+}
+
+/// The kind of the client's error. Its text has the URL, so it is not kept.
+fn fault(error: &reqwest::Error) -> Fault {
+    let mut cause: Option<&(dyn Error + 'static)> = error.source();
+    while let Some(source) = cause {
+        if source.is::<NoPermittedAddress>() {
+            return Fault::Forbidden;
+        }
+        cause = source.source();
+    }
+    if error.is_timeout() {
+        Fault::Timeout
+    } else if error.is_connect() {
+        Fault::Connect
+    } else {
+        Fault::Interrupted
+    }
+}
+
+/// TLS 1.2 or 1.3 by ring, with the system's authorities and the configured ones. No key log, no resumption: a
+/// session ticket would tie one tenant's calls to another's.
+fn tls(settings: &Settings) -> Result<rustls::ClientConfig, Unprepared> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if let Some(file) = &settings.ca_bundle_file {
+        let pem = std::fs::read(file).map_err(|_| Unprepared::BadBundle)?;
+        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+        let certificates = certificates.map_err(|_| Unprepared::BadBundle)?;
+        if certificates.is_empty() {
+            return Err(Unprepared::BadBundle);
+        }
+        for certificate in certificates {
+            roots.add(certificate).map_err(|_| Unprepared::BadBundle)?;
+        }
+    }
+    let needs_roots =
+        settings.sites.values().filter_map(|site| site.endpoint.as_deref()).any(|e| e.starts_with("https:"));
+    if roots.is_empty() && needs_roots {
+        return Err(Unprepared::NoRoots);
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+        .map_err(|_| Unprepared::Client)?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.resumption = rustls::client::Resumption::disabled();
+    Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::credential::Key;
+    use crate::providers::Label;
+
+    fn key(text: &str) -> Key {
+        Key::parse(text.as_bytes()).unwrap()
+    }
+
+    fn base(endpoint: &str) -> BaseUrl {
+        BaseUrl::build(endpoint, &Label::NONE, "").unwrap()
+    }
+
+    #[test]
+    fn the_key_goes_where_the_question_says_and_nowhere_else() {
+        let base = base("https://api.example.com/v1");
+        let sent = request(&base, &Ask::get("/x?a=1").query("api_key", &key("a+b/c=&d"))).unwrap();
+        assert_eq!(sent.url().as_str(), "https://api.example.com/v1/x?a=1&api_key=a%2Bb%2Fc%3D%26d");
+        let sent = request(&base, &Ask::get("/x").header_with_scheme("Authorization", Some("Bearer"), &key("EXAMPLE")))
+            .unwrap();
+        let value = sent.headers().get("authorization").unwrap();
+        assert_eq!((value.to_str().unwrap(), value.is_sensitive()), ("Bearer EXAMPLE", true));
+        assert_eq!(sent.url().as_str(), "https://api.example.com/v1/x");
+        assert!(!format!("{sent:?}").contains("EXAMPLE"));
+        let sent = request(&base, &Ask::form("/x").field("id", "1 2").secret("key", &key("k+&="))).unwrap();
+        assert_eq!(sent.body().and_then(|body| body.as_bytes()), Some(&b"id=1%202&key=k%2B%26%3D"[..]));
+        assert_eq!((sent.method().as_str(), sent.url().query()), ("POST", None));
+    }
+
+    #[test]
+    fn a_question_cannot_leave_the_base_url() {
+        let base = base("https://api.example.com/v1");
+        for path in ["x", "@evil.com/", ".evil.com/", "/../admin", "/a/../../admin", "\\evil", ":8443/x", ""] {
+            assert!(request(&base, &Ask::get(path)).is_none(), "{path}");
+        }
+        for path in ["/", "/x", "//x", "/x?next=https://evil.com/"] {
+            let sent = request(&base, &Ask::get(path)).unwrap();
+            assert_eq!(sent.url().host_str(), Some("api.example.com"), "{path}");
+        }
+    }
+}

@@ -6,6 +6,7 @@ use serde_saphyr::{Error, Spanned};
 use std::collections::BTreeMap;
 
 /// The file. `deny_unknown_fields` everywhere: a misspelt safety setting must not pass for an absent one.
+#[expect(clippy::struct_field_names, reason = "caBundleFile is the field's documented name")]
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct File {

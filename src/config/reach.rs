@@ -62,12 +62,11 @@ fn of_v6(address: Ipv6Addr) -> Reach {
             of_v4(Ipv4Addr::from((u32::from(high) << 16) | u32::from(low)))
         }
         [0xfe80..=0xfebf, ..] => Reach::Forbidden,
-        [0xfc00..=0xfdff | 0xfec0..=0xfeff, ..]
+        [0xfc00..=0xfdff | 0xfec0..=0xfeff | 0x5f00, ..]
         | [0x64, 0xff9b, 1, ..]
         | [0x100, 0, 0, 0, ..]
         | [0x2001, 0..=0x1ff | 0xdb8, ..]
-        | [0x3fff, 0..=0xfff, ..]
-        | [0x5f00, ..] => Reach::Private,
+        | [0x3fff, 0..=0xfff, ..] => Reach::Private,
         [0x2000..=0x3fff, ..] => Reach::Public,
         _ => Reach::Private,
     }

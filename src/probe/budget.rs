@@ -122,6 +122,15 @@ impl Bucket {
     }
 }
 
+/// The longest conversation that a provider may need with one of its accounts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Course {
+    pub(super) account: Tag,
+    pub(super) profile: &'static Profile,
+    /// Whether the key was accepted before.
+    pub(super) proved: bool,
+}
+
 /// The buckets of all accounts.
 #[derive(Debug, Default)]
 pub(super) struct Budgets(Mutex<HashMap<Tag, Bucket>>);
@@ -131,15 +140,9 @@ impl Budgets {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the longest course of a provider from an account, or says when to come back. What is not spent returns
-    /// when the grant is dropped.
-    pub(super) fn take(
-        self: &Arc<Self>,
-        account: Tag,
-        profile: &Profile,
-        proved: bool,
-        now: Duration,
-    ) -> Result<Grant, Duration> {
+    /// Takes a course from its account, or says when to come back. What is not spent returns when the grant is dropped.
+    pub(super) fn take(self: &Arc<Self>, course: &Course, now: Duration) -> Result<Grant, Duration> {
+        let Course { account, profile, proved } = *course;
         let mut buckets = self.buckets();
         if buckets.len() >= SWEEP_AT && !buckets.contains_key(&account) {
             buckets.retain(|_, bucket| {
@@ -260,6 +263,10 @@ mod tests {
 
     const ACCOUNT: Tag = [1; 32];
 
+    fn course(account: Tag, profile: &'static Profile, proved: bool) -> Course {
+        Course { account, profile, proved }
+    }
+
     fn seconds(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
     }
@@ -269,7 +276,7 @@ mod tests {
         let budgets = Arc::new(Budgets::default());
         let (mut now, mut sent) = (Duration::ZERO, vec![]);
         while now < length {
-            match budgets.take(ACCOUNT, kind.profile(), proved, now) {
+            match budgets.take(&course(ACCOUNT, kind.profile(), proved), now) {
                 Ok(mut grant) => {
                     for _ in 0..each {
                         assert!(grant.spend());
@@ -286,8 +293,14 @@ mod tests {
     }
 
     fn most_within(sent: &[Duration], window: Duration) -> usize {
-        let within = |from: &Duration| sent.iter().filter(|at| **at >= *from && **at < *from + window).count();
-        sent.iter().map(within).max().unwrap_or(0)
+        let (mut first, mut most) = (0, 0);
+        for (last, at) in sent.iter().enumerate() {
+            while *at >= sent[first] + window {
+                first += 1;
+            }
+            most = most.max(last - first + 1);
+        }
+        most
     }
 
     #[test]
@@ -322,11 +335,11 @@ mod tests {
             let profile = kind.profile();
             let budgets = Arc::new(Budgets::default());
             let mut grants = vec![];
-            while let Ok(grant) = budgets.take(ACCOUNT, profile, false, Duration::ZERO) {
+            while let Ok(grant) = budgets.take(&course(ACCOUNT, profile, false), Duration::ZERO) {
                 grants.push(grant);
             }
             assert!(!grants.is_empty(), "{kind:?}: a new key is never asked");
-            assert!(budgets.take(ACCOUNT, profile, true, Duration::ZERO).is_ok(), "{kind:?}: nothing is kept");
+            assert!(budgets.take(&course(ACCOUNT, profile, true), Duration::ZERO).is_ok(), "{kind:?}: nothing is kept");
         }
     }
 
@@ -336,12 +349,13 @@ mod tests {
         let budgets = Arc::new(Budgets::default());
         for second in 0..3600 {
             for _ in 0..100 {
-                if let Ok(mut grant) = budgets.take(ACCOUNT, profile, false, seconds(second)) {
+                if let Ok(mut grant) = budgets.take(&course(ACCOUNT, profile, false), seconds(second)) {
                     while grant.spend() {}
                 }
             }
             if second % 60 == 59 {
-                let mut grant = budgets.take(ACCOUNT, profile, true, seconds(second)).expect("the victim is on time");
+                let mut grant =
+                    budgets.take(&course(ACCOUNT, profile, true), seconds(second)).expect("the victim is on time");
                 grant.spend();
             }
         }
@@ -352,14 +366,14 @@ mod tests {
         let profile = ProviderKind::ZenFlow.profile();
         let budgets = Arc::new(Budgets::default());
         for _ in 0..100 {
-            assert!(budgets.take(ACCOUNT, profile, false, Duration::ZERO).is_ok());
+            assert!(budgets.take(&course(ACCOUNT, profile, false), Duration::ZERO).is_ok());
         }
         for _ in 0..5 {
-            let mut grant = budgets.take(ACCOUNT, profile, true, Duration::ZERO).unwrap();
+            let mut grant = budgets.take(&course(ACCOUNT, profile, true), Duration::ZERO).unwrap();
             assert!(grant.spend());
         }
-        assert!(budgets.take(ACCOUNT, profile, true, Duration::ZERO).is_err());
-        let mut grant = budgets.take(ACCOUNT, profile, true, seconds(60)).unwrap();
+        assert!(budgets.take(&course(ACCOUNT, profile, true), Duration::ZERO).is_err());
+        let mut grant = budgets.take(&course(ACCOUNT, profile, true), seconds(60)).unwrap();
         assert_eq!((0..5).filter(|_| grant.spend()).count(), 4);
     }
 
@@ -367,13 +381,13 @@ mod tests {
     fn a_closed_account_is_left_alone_until_then() {
         let profile = ProviderKind::InFlow.profile();
         let budgets = Arc::new(Budgets::default());
-        let grant = budgets.take(ACCOUNT, profile, true, seconds(10)).unwrap();
+        let grant = budgets.take(&course(ACCOUNT, profile, true), seconds(10)).unwrap();
         grant.close_until(seconds(100));
         grant.close_until(seconds(50));
         drop(grant);
-        assert!(budgets.take(ACCOUNT, profile, true, seconds(99)).is_err_and(|then| then >= seconds(100)));
-        assert!(budgets.take(ACCOUNT, profile, true, seconds(100)).is_ok());
-        assert!(budgets.take([2; 32], profile, true, seconds(20)).is_ok());
+        assert!(budgets.take(&course(ACCOUNT, profile, true), seconds(99)).is_err_and(|then| then >= seconds(100)));
+        assert!(budgets.take(&course(ACCOUNT, profile, true), seconds(100)).is_ok());
+        assert!(budgets.take(&course([2; 32], profile, true), seconds(20)).is_ok());
     }
 
     #[test]
@@ -381,12 +395,12 @@ mod tests {
         let profile = ProviderKind::Flowlu.profile();
         let budgets = Arc::new(Budgets::default());
         let mut grants = vec![];
-        while let Ok(mut grant) = budgets.take(ACCOUNT, profile, true, Duration::ZERO) {
+        while let Ok(mut grant) = budgets.take(&course(ACCOUNT, profile, true), Duration::ZERO) {
             while grant.spend() {}
             grants.push(grant);
         }
         let waits: Vec<_> =
-            (0..10).filter_map(|_| budgets.take(ACCOUNT, profile, true, Duration::ZERO).err()).collect();
+            (0..10).filter_map(|_| budgets.take(&course(ACCOUNT, profile, true), Duration::ZERO).err()).collect();
         assert!(waits.windows(2).all(|pair| pair[1] >= pair[0] + seconds(19)), "{waits:?}");
     }
 

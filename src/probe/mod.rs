@@ -16,7 +16,7 @@ use crate::providers::{
     AccountId, Ask, BaseUrl, Depth, Doubt, Given, Profile, Provider, Reply, Step, Unaddressable, Verdict,
 };
 use answers::{Answers, Seal};
-use budget::{Budgets, Grant, Slot, Slots, Tag};
+use budget::{Budgets, Course, Grant, Slot, Slots, Tag};
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
@@ -178,76 +178,83 @@ impl Prober {
             Ok(base) => base,
             Err(why) => return Outcome::NotAsked(why),
         };
+        let matter = Matter { provider, given, base };
         let now = self.clock.now();
-        let Some(place) = self.answers.place(self.question(provider, &given, &base), now) else {
+        let Some(place) = self.answers.place(matter.question(&self.seal), now) else {
             return Outcome::Later { at: after(now, SAME_QUESTION_WAIT), why: Wait::SameQuestion };
         };
         if let Some(checked) = place.answer(options.since, now) {
             return Outcome::Checked { checked, shared: true };
         }
-        let (_slot, grant) = match self.admit(provider, &given, &base, options) {
+        let (_slot, grant) = match self.admit(&matter, options) {
             Ok(admitted) => admitted,
             Err(later) => return later,
         };
-        let checked = Arc::new(self.converse(provider, &given, &base, grant).await);
+        let checked = Arc::new(self.converse(&matter, grant).await);
         place.leave(Arc::clone(&checked));
         Outcome::Checked { checked, shared: false }
     }
 
     /// A slot and the account's budget, or when to come back for them.
-    fn admit(
-        &self,
-        provider: &dyn Provider,
-        given: &Given<'_>,
-        base: &BaseUrl,
-        options: &CheckOptions,
-    ) -> Result<(Slot, Grant), Outcome> {
-        let profile = provider.profile();
+    fn admit(&self, matter: &Matter<'_>, options: &CheckOptions) -> Result<(Slot, Grant), Outcome> {
+        let profile = matter.provider.profile();
         let now = self.clock.monotonic();
         let later =
             |why| move |then: Duration| Outcome::Later { at: after(self.clock.now(), then.saturating_sub(now)), why };
         let slot = self.slots.take(profile.kind, &options.namespace, now).map_err(later(Wait::Slot))?;
-        let account = self.account(provider, given, base);
-        let grant = self.budgets.take(account, profile, options.proved, now).map_err(later(Wait::Budget))?;
+        let course = Course { account: matter.account(&self.seal), profile, proved: options.proved };
+        let grant = self.budgets.take(&course, now).map_err(later(Wait::Budget))?;
         Ok((slot, grant))
     }
 
     /// The whole conversation, within its deadline.
-    async fn converse(&self, provider: &dyn Provider, given: &Given<'_>, base: &BaseUrl, grant: Grant) -> Checked {
+    async fn converse(&self, matter: &Matter<'_>, grant: Grant) -> Checked {
         let (asked_at, started) = (self.clock.now(), self.clock.monotonic());
-        let mut talk = Talk { prober: self, profile: provider.profile(), base, grant, requests: 0, retry_after: None };
-        let verdict = tokio::time::timeout(self.limits.conversation, talk.run(provider, given)).await;
+        let mut talk = Talk { prober: self, matter, grant, requests: 0, retry_after: None };
+        let verdict = tokio::time::timeout(self.limits.conversation, talk.run()).await;
         let verdict = verdict.unwrap_or(Verdict::Inconclusive(Doubt::Unavailable));
-        let retry_at = match verdict {
-            Verdict::Inconclusive(_) => talk.retry_after.map(|wait| after(self.clock.now(), wait)),
+        let wait = match verdict {
+            Verdict::Inconclusive(_) => talk.retry_after,
             Verdict::Accepted(_) | Verdict::Rejected(_) => None,
         };
-        if let Some(wait) = talk.retry_after.filter(|_| retry_at.is_some()) {
-            talk.grant.close_until(self.clock.monotonic().saturating_add(wait));
+        let now = self.clock.monotonic();
+        if let Some(wait) = wait {
+            talk.grant.close_until(now.saturating_add(wait));
         }
-        let duration = self.clock.monotonic().saturating_sub(started);
-        Checked { verdict, retry_at, asked_at, duration, requests: talk.requests }
+        let retry_at = wait.map(|wait| after(self.clock.now(), wait));
+        Checked { verdict, retry_at, asked_at, duration: now.saturating_sub(started), requests: talk.requests }
     }
+}
 
-    fn question(&self, provider: &dyn Provider, given: &Given<'_>, base: &BaseUrl) -> Tag {
-        let depth = match given.depth {
+/// What a check is about.
+struct Matter<'a> {
+    provider: &'a dyn Provider,
+    given: Given<'a>,
+    base: BaseUrl,
+}
+
+impl Matter<'_> {
+    /// Equal for those who may share an answer.
+    fn question(&self, seal: &Seal) -> Tag {
+        let depth = match self.given.depth {
             Depth::Declared => "declared",
             Depth::LeastPrivilege => "least privilege",
         };
-        let member = provider.profile().member;
-        let account = match provider.account() {
+        let member = self.provider.profile().member;
+        let account = match self.provider.account() {
             AccountId::Named(account) => account,
             AccountId::ByKey => String::new(),
         };
-        let questions = provider.questions(given.site);
-        self.seal.tag(&["question", member, base.as_str(), &account, given.key.reveal(), &questions, depth])
+        let questions = self.provider.questions(self.given.site);
+        seal.tag(&["question", member, self.base.as_str(), &account, self.given.key.reveal(), &questions, depth])
     }
 
-    fn account(&self, provider: &dyn Provider, given: &Given<'_>, base: &BaseUrl) -> Tag {
-        let member = provider.profile().member;
-        match provider.account() {
-            AccountId::Named(account) => self.seal.tag(&["account", member, base.as_str(), &account]),
-            AccountId::ByKey => self.seal.tag(&["key", member, base.as_str(), given.key.reveal()]),
+    /// Equal for those who share a budget.
+    fn account(&self, seal: &Seal) -> Tag {
+        let member = self.provider.profile().member;
+        match self.provider.account() {
+            AccountId::Named(account) => seal.tag(&["account", member, self.base.as_str(), &account]),
+            AccountId::ByKey => seal.tag(&["key", member, self.base.as_str(), self.given.key.reveal()]),
         }
     }
 }
@@ -255,8 +262,7 @@ impl Prober {
 /// One conversation under way.
 struct Talk<'a> {
     prober: &'a Prober,
-    profile: &'static Profile,
-    base: &'a BaseUrl,
+    matter: &'a Matter<'a>,
     grant: Grant,
     requests: u32,
     /// What the last answer asked for.
@@ -264,10 +270,14 @@ struct Talk<'a> {
 }
 
 impl Talk<'_> {
-    async fn run(&mut self, provider: &dyn Provider, given: &Given<'_>) -> Verdict {
+    fn profile(&self) -> &'static Profile {
+        self.matter.provider.profile()
+    }
+
+    async fn run(&mut self) -> Verdict {
         let mut heard = vec![];
         loop {
-            let ask = match provider.next(given, &heard) {
+            let ask = match self.matter.provider.next(&self.matter.given, &heard) {
                 Step::Done(verdict) => return verdict,
                 Step::Ask(ask) => ask,
             };
@@ -286,7 +296,7 @@ impl Talk<'_> {
         self.retry_after = None;
         let clock = &self.prober.clock;
         let started = clock.monotonic();
-        let answer = self.prober.transport.send(self.base, ask).await;
+        let answer = self.prober.transport.send(&self.matter.base, ask).await;
         let duration = clock.monotonic().saturating_sub(started);
         let status = answer.as_ref().ok().map(|answer| answer.status);
         let fault = answer.as_ref().map_or_else(|fault| Some(*fault), Answer::fault);
@@ -303,7 +313,7 @@ impl Talk<'_> {
             (None, Err(doubt)) => doubt_name(*doubt),
         };
         let duration = duration.as_secs_f64();
-        tracing::info!(provider = self.profile.kind.name(), status, duration, outcome, "called a provider");
+        tracing::info!(provider = self.profile().kind.name(), status, duration, outcome, "called a provider");
         judged
     }
 
@@ -314,7 +324,7 @@ impl Talk<'_> {
         let asked = answer.headers.retry_after.as_deref();
         self.retry_after = asked.and_then(|value| reply::retry_after(value, date, now));
         if let Some([limit, remaining, reset]) =
-            answer.headers.rate_limit.as_ref().filter(|_| self.profile.announces_limits)
+            answer.headers.rate_limit.as_ref().filter(|_| self.profile().announces_limits)
             && let Some(pause) = reply::pause(limit, remaining, reset, (date, now))
         {
             self.grant.close_until(self.prober.clock.monotonic().saturating_add(pause));

@@ -59,7 +59,8 @@ impl Resolve for Vetting {
             let name = name.as_str().to_ascii_lowercase();
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
             let permitted = vetting.vet(&name, found)?;
-            Ok(Box::new(permitted.into_iter()) as Addrs)
+            let addresses: Addrs = Box::new(permitted.into_iter());
+            Ok(addresses)
         })
     }
 }

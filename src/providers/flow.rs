@@ -122,18 +122,14 @@ impl Provider for Flow {
             return Step::Done(Verdict::Inconclusive(Doubt::Unexpected));
         };
         let probe = self.probe(site);
-        match heard.last() {
-            Some(reply) => Step::Done(read(probe, reply)),
-            None => {
-                let ask = Ask::get(&probe.path);
-                Step::Ask(match &site.authentication {
-                    Authentication::Header { name, scheme } => {
-                        ask.header_with_scheme(name, scheme.as_deref(), given.key)
-                    }
-                    Authentication::Query { name } => ask.query(name, given.key),
-                })
-            }
+        if let Some(reply) = heard.last() {
+            return Step::Done(read(probe, reply));
         }
+        let ask = Ask::get(&probe.path);
+        Step::Ask(match &site.authentication {
+            Authentication::Header { name, scheme } => ask.header_with_scheme(name, scheme.as_deref(), given.key),
+            Authentication::Query { name } => ask.query(name, given.key),
+        })
     }
 
     fn variables(&self, key: &Key, site: &Site, _token: Option<&AccessToken>) -> Variables {

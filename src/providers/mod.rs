@@ -191,7 +191,7 @@ macro_rules! providers {
             /// The one member that is set; `None` when there is none or more than one.
             #[must_use]
             pub fn chosen(&self) -> Option<&dyn Provider> {
-                let mut set = [$(self.$member.as_ref().map(|settings| settings as &dyn Provider),)+].into_iter().flatten();
+                let mut set = [$(self.$member.as_ref().map(|settings| -> &dyn Provider { settings }),)+].into_iter().flatten();
                 match (set.next(), set.next()) {
                     (Some(only), None) => Some(only),
                     _ => None,

@@ -129,6 +129,7 @@ impl Ask {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "what a question carries has to be sent")]
 fn revealed(pairs: &[(String, SecretString)]) -> impl Iterator<Item = (&str, &str)> {
     pairs.iter().map(|(name, value)| (name.as_str(), value.expose_secret()))
 }

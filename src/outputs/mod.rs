@@ -1,7 +1,26 @@
 //! What does a workload read? Variables become bytes, in one of seven shapes. Pure.
 
 mod binding;
+mod curl;
+mod env;
+mod http;
+mod names;
+mod nexla;
+mod page;
+mod quote;
+mod template;
+mod token;
 mod variables;
+
+#[cfg(test)]
+mod examples;
+#[cfg(test)]
+mod readers;
+#[cfg(test)]
+mod samples;
+
+pub use names::{default_output, labels};
+pub use token::token_in;
 
 use crate::api::{Format, Output};
 use crate::providers::{Variable, Variables};
@@ -79,9 +98,12 @@ pub fn render(output: &Output, material: &Material) -> Result<Rendered, Unrender
     let format = output.format.unwrap_or_default();
     let data = match format {
         Format::Binding => binding::data(material),
-        Format::Env | Format::Dotenv | Format::HTTP | Format::Curl | Format::Nexla | Format::Template => {
-            return Err(Unrenderable::BadField("format"));
-        }
+        Format::Env => env::data(output, material)?,
+        Format::Dotenv => env::file(output, material)?,
+        Format::HTTP => http::data(material)?,
+        Format::Curl => curl::data(material)?,
+        Format::Nexla => nexla::data(material)?,
+        Format::Template => template::data(output, material)?,
     };
     let bytes =
         data.iter().fold(0_usize, |sum, (key, value)| sum.saturating_add(key.len()).saturating_add(value.len()));

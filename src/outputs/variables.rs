@@ -7,7 +7,7 @@ pub(super) fn kebab(variable: Variable) -> String {
     words(variable).join("-")
 }
 
-/// The name in UPPER_SNAKE, without prefix.
+/// The name in `UPPER_SNAKE`, without prefix.
 pub(super) fn upper_snake(variable: Variable) -> String {
     words(variable).join("_").to_ascii_uppercase()
 }

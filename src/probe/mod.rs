@@ -1,0 +1,140 @@
+//! Is this key genuine? The only code that calls a provider.
+//!
+//! Holds the conversation that a provider describes: within its budget, through one hardened client, once for all
+//! who ask the same. Knows no Kubernetes objects, and never waits for its turn: it says when to come back.
+
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::credential::Key;
+use crate::providers::{Depth, Provider, Unaddressable, Verdict};
+use jiff::Timestamp;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long, how much and how many at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Until a connection stands.
+    pub connect: Duration,
+    /// Between two pieces of an answer.
+    pub read: Duration,
+    /// For one question and its answer.
+    pub total: Duration,
+    /// For a whole conversation.
+    pub conversation: Duration,
+    /// Bytes of a body.
+    pub body: usize,
+    /// Conversations with one provider at a time.
+    pub slots: usize,
+}
+
+impl Limits {
+    /// The product's limits, where `concurrency` reconciles run at a time: a provider gets an eighth of them.
+    #[must_use]
+    pub fn for_concurrency(concurrency: usize) -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            read: Duration::from_secs(10),
+            total: Duration::from_secs(20),
+            conversation: Duration::from_secs(45),
+            body: 256 * 1024,
+            slots: concurrency.div_ceil(8).max(1),
+        }
+    }
+}
+
+/// How a check is to be made.
+#[derive(Debug, Clone)]
+pub struct CheckOptions {
+    /// How much is asked.
+    pub depth: Depth,
+    /// Whether the key was accepted before: it may then use what is reserved for such keys.
+    pub proved: bool,
+    /// Whose fair share of the slots this counts to.
+    pub namespace: String,
+    /// An answer to the same question that was asked for at this time or later will do. `now` asks for a new one.
+    pub since: Timestamp,
+}
+
+/// What became of a check.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// Nobody was asked, because it is not this check's turn.
+    Later {
+        /// When to come back.
+        at: Timestamp,
+        /// What was in the way.
+        why: Wait,
+    },
+    /// The provider answered, or was found not to.
+    Checked {
+        /// The answer.
+        checked: Arc<Checked>,
+        /// Whether it was fetched for an equal question earlier, and not by this check.
+        shared: bool,
+    },
+    /// There is nobody to ask.
+    NotAsked(Unaddressable),
+}
+
+/// What a check waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Wait {
+    /// The same question is being asked right now.
+    SameQuestion,
+    /// Every slot of the provider, or of the namespace's share, is taken.
+    Slot,
+    /// The account's budget is used up for now, or the provider told us to wait.
+    Budget,
+}
+
+/// One answer, and what belongs to it. Shared by all who asked the same.
+#[derive(Debug)]
+pub struct Checked {
+    /// What the provider said about the key.
+    pub verdict: Verdict,
+    /// Until when the provider wants to be left alone: its Retry-After, at most an hour.
+    pub retry_at: Option<Timestamp>,
+    /// When the first question was sent; a token's lifetime counts from here.
+    pub asked_at: Timestamp,
+    /// How long the conversation took.
+    pub duration: Duration,
+    /// How many requests were sent.
+    pub requests: u32,
+}
+
+/// Why no calls can be made at all. Says nothing that a file holds.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unprepared {
+    /// The file of `caBundleFile` cannot be read, or holds no certificate.
+    #[error("caBundleFile cannot be read as PEM certificates")]
+    BadBundle,
+    /// Neither the system nor `caBundleFile` has a certificate authority.
+    #[error("no certificate authorities are installed: mount a CA bundle or set caBundleFile")]
+    NoRoots,
+    /// The HTTP client refuses its settings.
+    #[error("the HTTP client cannot be built")]
+    Client,
+}
+
+/// Asks providers.
+#[derive(Debug)]
+pub struct Prober {
+    _private: (),
+}
+
+impl Prober {
+    /// Prepares the client; calls nobody.
+    ///
+    /// # Errors
+    /// [`Unprepared`], when certificate authorities are missing or unreadable.
+    pub fn new(_settings: Arc<Settings>, _clock: Arc<dyn Clock>, _limits: Limits) -> Result<Self, Unprepared> {
+        todo!()
+    }
+
+    /// Asks `provider` about `key`, unless an equal question was answered since `options.since`, or it is not its turn.
+    /// Never waits for a turn. The future may be dropped at any time.
+    pub async fn check(&self, _provider: &dyn Provider, _key: &Key, _options: &CheckOptions) -> Outcome {
+        todo!()
+    }
+}

@@ -10,6 +10,8 @@
 
 pub(crate) mod access;
 mod binaries;
+#[cfg(test)]
+mod checks;
 mod compile;
 mod components;
 mod error;

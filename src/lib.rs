@@ -5,5 +5,6 @@ pub mod clock;
 pub mod config;
 pub mod credential;
 pub mod outputs;
+pub mod policy;
 pub mod probe;
 pub mod providers;

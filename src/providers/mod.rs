@@ -129,6 +129,11 @@ pub trait Provider: Send + Sync {
         None
     }
 
+    /// Whether scopes beyond the declared ones are looked for, once a day at most.
+    fn audits(&self) -> bool {
+        false
+    }
+
     /// Whether this key always expires, so that the credential must say when.
     fn always_expires(&self) -> bool {
         false

@@ -1,2 +1,3 @@
 mod controlplane;
+mod simulator;
 mod support;

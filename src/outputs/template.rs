@@ -93,6 +93,7 @@ mod tests {
             ("$ ( $) )", "$ ( $) )"),
             ("${apiKey} $apiKey", "${apiKey} $apiKey"),
             ("$$(apiKey)", "$(apiKey)"),
+            (" $$( a ) ", " $( a ) "),
             ("$$$(apiKey)", "$$(apiKey)"),
             ("$$($(environment))", "$(Live)"),
             ("$(environment)$(environment)", "LiveLive"),

@@ -91,11 +91,13 @@ fn read_file(path: &Path) -> Result<Kubeconfig, Error> {
 }
 
 fn read_default() -> Result<Kubeconfig, Error> {
-    Kubeconfig::read().map_err(|error| match error {
-        KubeconfigError::FindPath => Error::FindCluster,
-        KubeconfigError::ReadConfig(source, _) if source.kind() == std::io::ErrorKind::NotFound => Error::FindCluster,
-        other => refused(&other, None),
-    })
+    Kubeconfig::read().map_err(|error| if is_absent(&error) { Error::FindCluster } else { refused(&error, None) })
+}
+
+fn is_absent(error: &KubeconfigError) -> bool {
+    let gone = |source: &std::io::Error| source.kind() == std::io::ErrorKind::NotFound;
+    matches!(error, KubeconfigError::FindPath)
+        || matches!(error, KubeconfigError::ReadConfig(source, _) if gone(source))
 }
 
 async fn from_file(mut file: Kubeconfig, context: Option<&str>) -> Result<Config, Error> {

@@ -4,8 +4,12 @@
 //! 15 s. Needs the verbs get, create and update on leases, nothing else, and a client of its own.
 
 mod election;
+mod fence;
+mod identity;
+mod renewal;
 
 pub use election::Timing;
+pub use fence::Fence;
 
 use crate::clock::Clock;
 use crate::error::{Class, Failure, Verb};
@@ -13,11 +17,8 @@ use election::{Election, Moment, Move};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::PostParams;
 use kube::{Api, Client};
-use ring::rand::{SecureRandom, SystemRandom};
-use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -26,8 +27,6 @@ use tokio_util::sync::CancellationToken;
 pub const LEASE: &str = "connector-operator";
 
 const RESOURCE: &str = "leases";
-/// To give the Lease back at the end.
-const RELEASE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Who wants to hold the Lease.
 #[derive(Clone)]
@@ -46,21 +45,11 @@ pub struct Leadership {
     renewing: JoinHandle<()>,
 }
 
-/// Whether this process still leads; to be asked before each write and each call that must not happen twice.
-#[derive(Clone)]
-pub struct Fence {
-    clock: Arc<dyn Clock>,
-    /// Milliseconds of monotonic time.
-    until: Arc<AtomicU64>,
-    lost: CancellationToken,
-    candidate: Option<Arc<Candidate>>,
-}
-
 impl Candidate {
     /// A candidate for the Lease in this namespace, with a name that no other process has.
     #[must_use]
     pub fn new(client: Client, namespace: &str, clock: Arc<dyn Clock>) -> Self {
-        Self { api: Api::namespaced(client, namespace), clock, identity: identity(), timing: Timing::default() }
+        Self { api: Api::namespaced(client, namespace), clock, identity: identity::draw(), timing: Timing::default() }
     }
 
     /// The same with other times; for tests.
@@ -155,89 +144,11 @@ fn is_lost_race(class: Class) -> bool {
 fn begin(candidate: Candidate, lease: Lease, asked: Duration) -> Leadership {
     tracing::info!(identity = candidate.identity, "leading");
     let candidate = Arc::new(candidate);
-    let fence = Fence {
-        clock: Arc::clone(&candidate.clock),
-        until: Arc::default(),
-        lost: CancellationToken::new(),
-        candidate: Some(Arc::clone(&candidate)),
-    };
+    let fence = Fence::new(&candidate);
     fence.extend(asked.saturating_add(candidate.timing.renew_deadline));
     let stop = CancellationToken::new();
-    let renewing = tokio::spawn(renew(candidate, lease, fence.clone(), stop.clone()));
+    let renewing = tokio::spawn(renewal::renew(candidate, lease, fence.clone(), stop.clone()));
     Leadership { fence, stop, renewing }
-}
-
-/// Renews until the Lease is lost or given back.
-async fn renew(candidate: Arc<Candidate>, mut held: Lease, fence: Fence, stop: CancellationToken) {
-    let _ends = fence.lost.clone().drop_guard();
-    let election = candidate.election();
-    loop {
-        let pause = candidate.timing.retry.min(fence.left());
-        if rest(pause, &stop).await == Rest::Stopped {
-            return release(&candidate, &election, &held).await;
-        }
-        let asked = candidate.now();
-        let left = fence.left();
-        if left.is_zero() {
-            return tracing::error!(reason = "not renewed in time", "leadership lost");
-        }
-        let renewal = tokio::select! {
-            () = stop.cancelled() => return release(&candidate, &election, &held).await,
-            renewal = tokio::time::timeout(left, once(&candidate, &election, &held, asked)) => renewal,
-        };
-        match renewal {
-            Ok(Ok(Renewal::Kept(lease))) => {
-                held = lease;
-                fence.extend(asked.monotonic.saturating_add(candidate.timing.renew_deadline));
-            }
-            Ok(Ok(Renewal::Taken)) => {
-                return tracing::error!(reason = "the Lease is not ours any more", "leadership lost");
-            }
-            Ok(Err(failure)) => tracing::warn!(%failure, "cannot renew leadership"),
-            Err(_) => tracing::warn!(failure = "no answer in time", "cannot renew leadership"),
-        }
-    }
-}
-
-enum Renewal {
-    Kept(Lease),
-    /// Somebody else holds it, or it was deleted: others may work.
-    Taken,
-}
-
-/// One renewal. After a conflict, one more over what is there, if it still names us.
-async fn once(candidate: &Candidate, election: &Election, held: &Lease, at: Moment) -> Result<Renewal, Failure> {
-    match candidate.replace(&election.renewed(held, at)).await {
-        Ok(lease) => return Ok(Renewal::Kept(lease)),
-        Err(failure) if is_lost_race(failure.class()) => {}
-        Err(failure) => return Err(failure),
-    }
-    match candidate.read().await? {
-        Some(lease) if election.is_ours(&lease) && lease.metadata.uid == held.metadata.uid => {
-            candidate.replace(&election.renewed(&lease, at)).await.map(Renewal::Kept)
-        }
-        Some(_) | None => Ok(Renewal::Taken),
-    }
-}
-
-/// Clears the holder, so that another need not wait. Best effort.
-async fn release(candidate: &Candidate, election: &Election, held: &Lease) {
-    let clear = async {
-        match candidate.replace(&election.released(held, candidate.now())).await {
-            Err(failure) if failure.class() == Class::Conflict => match candidate.read().await? {
-                Some(lease) if election.is_ours(&lease) => {
-                    candidate.replace(&election.released(&lease, candidate.now())).await.map(|_| ())
-                }
-                Some(_) | None => Ok(()),
-            },
-            other => other.map(|_| ()),
-        }
-    };
-    let timed = tokio::time::timeout(RELEASE_TIMEOUT, clear).await;
-    match timed.unwrap_or(Err(Failure::timeout(Verb::Update, RESOURCE))) {
-        Ok(()) => tracing::info!("leadership released"),
-        Err(failure) => tracing::warn!(%failure, "cannot release leadership"),
-    }
 }
 
 impl Leadership {
@@ -249,7 +160,7 @@ impl Leadership {
 
     /// Resolves when the Lease is lost. Work must stop at once, and the process end within five seconds.
     pub async fn lost(&self) {
-        self.fence.lost.cancelled().await;
+        self.fence.lost().await;
     }
 
     /// Gives the Lease back. To be called when all work has stopped. Takes at most three seconds.
@@ -264,49 +175,6 @@ impl Leadership {
 impl Drop for Leadership {
     fn drop(&mut self) {
         self.renewing.abort();
-    }
-}
-
-impl Fence {
-    /// A fence that always holds: there is no election.
-    #[must_use]
-    pub fn open(clock: Arc<dyn Clock>) -> Self {
-        let until = Arc::new(AtomicU64::new(u64::MAX));
-        Self { clock, until, lost: CancellationToken::new(), candidate: None }
-    }
-
-    /// Whether the Lease is held by our own clock, which runs on while the process is stopped. No I/O.
-    #[must_use]
-    pub fn holds(&self) -> bool {
-        !self.lost.is_cancelled() && !self.left().is_zero()
-    }
-
-    /// Whether the Lease itself still names us: for what must not happen twice even if the host slept. An absent API
-    /// server means no. Finds a theft before the next renewal does.
-    pub async fn confirm(&self) -> bool {
-        let Some(candidate) = &self.candidate else { return true };
-        if !self.holds() {
-            return false;
-        }
-        let Ok(found) = candidate.read().await else { return false };
-        if !found.is_some_and(|lease| candidate.election().is_ours(&lease)) {
-            self.lost.cancel();
-        }
-        self.holds()
-    }
-
-    /// Resolves when the Lease is lost.
-    pub async fn lost(&self) {
-        self.lost.cancelled().await;
-    }
-
-    fn left(&self) -> Duration {
-        let until = Duration::from_millis(self.until.load(Ordering::Acquire));
-        until.saturating_sub(self.clock.monotonic())
-    }
-
-    fn extend(&self, until: Duration) {
-        self.until.store(u64::try_from(until.as_millis()).unwrap_or(u64::MAX), Ordering::Release);
     }
 }
 
@@ -341,31 +209,5 @@ impl Told {
         if self.failure.replace(failure) != Some(failure) {
             tracing::warn!(%failure, "cannot become the leader");
         }
-    }
-}
-
-/// The host's name, which is the Pod's, and 64 random bits.
-fn identity() -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let host = Some(host.trim()).filter(|host| !host.is_empty()).unwrap_or(LEASE);
-    format!("{host}_{}", Random::draw())
-}
-
-struct Random([u8; 8]);
-
-impl Random {
-    fn draw() -> Self {
-        let mut bytes = [0; 8];
-        if SystemRandom::new().fill(&mut bytes).is_err() {
-            // The process id tells replicas on one host apart, the host's name others.
-            bytes = u64::from(std::process::id()).to_be_bytes();
-        }
-        Self(bytes)
-    }
-}
-
-impl fmt::Display for Random {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }

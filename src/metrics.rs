@@ -54,6 +54,19 @@ pub struct Metrics {
     objects: Arc<Objects>,
 }
 
+/// A check that came to an end.
+#[derive(Debug)]
+pub struct Checked<'a> {
+    /// Who was asked.
+    pub provider: ProviderKind,
+    /// What came of it.
+    pub verdict: &'a Verdict,
+    /// The same as conditions say it.
+    pub reason: Reason,
+    /// All its requests together.
+    pub took: Duration,
+}
+
 /// Whether this process leads: as a series, and as the condition for per-object series.
 #[derive(Debug, Default)]
 struct Leading {
@@ -136,15 +149,15 @@ impl Metrics {
     }
 
     /// A check came to an end.
-    pub fn check(&self, provider: ProviderKind, verdict: &Verdict, reason: Reason, took: Duration) {
-        let provider = provider.member();
-        let verdict = match verdict {
+    pub fn checked(&self, check: &Checked<'_>) {
+        let provider = check.provider.member();
+        let verdict = match check.verdict {
             Verdict::Accepted(_) => "accepted",
             Verdict::Rejected(_) => "rejected",
             Verdict::Inconclusive(_) => "inconclusive",
         };
-        self.checks.get_or_create(&CheckLabels { provider, verdict, reason: reason.name() }).inc();
-        self.check_seconds.get_or_create(&ProviderLabels { provider }).observe(took.as_secs_f64());
+        self.checks.get_or_create(&CheckLabels { provider, verdict, reason: check.reason.name() }).inc();
+        self.check_seconds.get_or_create(&ProviderLabels { provider }).observe(check.took.as_secs_f64());
     }
 
     /// A derived Secret was written.
@@ -210,94 +223,4 @@ const fn format_name(format: Format) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::api::{ConditionType, Status};
-    use crate::clock::SystemClock;
-    use crate::providers::{Doubt, Rejection};
-
-    pub(super) fn metrics() -> Metrics {
-        Metrics::new(Arc::new(SystemClock::new()), 64)
-    }
-
-    struct One;
-
-    impl ObjectSeries for One {
-        fn objects(&self) -> Vec<ObjectSample> {
-            vec![ObjectSample {
-                namespace: "team".to_owned(),
-                name: "erp".to_owned(),
-                provider: Some(ProviderKind::ZenFlow),
-                conditions: vec![
-                    (ConditionType::Ready, Status::False),
-                    (ConditionType::Stalled, Status::True),
-                    (ConditionType::Expiring, Status::False),
-                ],
-                expiration: Some(1_900_000_000.0),
-                next_check: None,
-                last_success: Some(1_800_000_000.5),
-            }]
-        }
-
-        fn oldest_overdue(&self) -> Duration {
-            Duration::from_millis(1500)
-        }
-    }
-
-    #[test]
-    fn names_are_those_of_the_manual() {
-        let metrics = metrics();
-        metrics.check(
-            ProviderKind::ZenFlow,
-            &Verdict::Rejected(Rejection::Key),
-            Reason::KeyRejected,
-            Duration::from_millis(300),
-        );
-        metrics.check(
-            ProviderKind::InFlow,
-            &Verdict::Inconclusive(Doubt::RateLimited),
-            Reason::RateLimited,
-            Duration::from_secs(1),
-        );
-        metrics.published(Format::HTTP);
-        let text = metrics.expose(Exposition::Prometheus);
-        for line in [
-            "connector_operator_checks_total{provider=\"zenflow\",verdict=\"rejected\",reason=\"KeyRejected\"} 1\n",
-            "connector_operator_checks_total{provider=\"inflow\",verdict=\"inconclusive\",reason=\"RateLimited\"} 1\n",
-            "connector_operator_check_duration_seconds_bucket{le=\"0.5\",provider=\"zenflow\"} 1\n",
-            "connector_operator_published_total{format=\"HTTP\"} 1\n",
-            "connector_operator_published_total{format=\"Env\"} 0\n",
-            "connector_operator_build_info{version=\"0.1.0\",revision=\"unknown\"} 1\n",
-            "leader_election_master_status{name=\"connector-operator\"} 0\n",
-        ] {
-            assert!(text.contains(line), "{line} is not in {text}");
-        }
-        assert!(!text.contains("_total_total"), "{text}");
-    }
-
-    #[test]
-    fn only_the_leader_exposes_objects() {
-        let metrics = metrics();
-        metrics.observe(Arc::new(One));
-        assert!(!metrics.expose(Exposition::Prometheus).contains("connectorcredential_"), "one that waits has none");
-        metrics.lead(true);
-        let text = metrics.expose(Exposition::Prometheus);
-        let object = "namespace=\"team\",name=\"erp\",provider=\"zenflow\"";
-        for line in [
-            format!("connectorcredential_condition{{{object},type=\"Ready\",status=\"True\"}} 0\n"),
-            format!("connectorcredential_condition{{{object},type=\"Ready\",status=\"False\"}} 1\n"),
-            format!("connectorcredential_condition{{{object},type=\"Ready\",status=\"Unknown\"}} 0\n"),
-            format!("connectorcredential_condition{{{object},type=\"Stalled\",status=\"True\"}} 1\n"),
-            format!("connectorcredential_expiration_timestamp_seconds{{{object}}} 1900000000.0\n"),
-            format!("connectorcredential_last_success_timestamp_seconds{{{object}}} 1800000000.5\n"),
-            "connector_operator_oldest_overdue_check_seconds 1.5\n".to_owned(),
-        ] {
-            assert!(text.contains(&line), "{line} is not in {text}");
-        }
-        assert!(!text.contains("type=\"Expiring\""), "one that is present only when True has no other series");
-        assert!(!text.contains("connectorcredential_next_check_timestamp_seconds{"), "an absent time has no series");
-        assert_eq!(text.matches("type=\"Stalled\"").count(), 1);
-        metrics.lead(false);
-        assert!(!metrics.expose(Exposition::Prometheus).contains("connectorcredential_"), "nor one that leads no more");
-    }
-}
+mod tests;

@@ -9,7 +9,7 @@ pub use lines::LogFormat;
 use clap::ValueEnum;
 use lines::Lines;
 use rustix::process::{Resource, Rlimit, setrlimit};
-use std::panic::PanicHookInfo;
+use std::panic::{Location, PanicHookInfo};
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::SetGlobalDefaultError;
 use tracing_subscriber::filter::Targets;
@@ -106,10 +106,8 @@ impl LogLevel {
 fn report(panic: &PanicHookInfo<'_>) {
     let thread = std::thread::current();
     let thread = thread.name().unwrap_or("unnamed");
-    match panic.location() {
-        Some(place) => tracing::error!(file = place.file(), line = place.line(), thread, "panicked"),
-        None => tracing::error!(thread, "panicked"),
-    }
+    let place = panic.location();
+    tracing::error!(file = place.map(Location::file), line = place.map(Location::line), thread, "panicked");
 }
 
 /// Leaves no memory behind: no core file, no tracer, no `/proc/…/mem` for others.

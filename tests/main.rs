@@ -1,2 +1,3 @@
 mod controlplane;
+mod leader;
 mod support;

@@ -102,7 +102,7 @@ impl Election {
     }
 
     /// The same Lease, held by nobody.
-    pub(super) fn released(&self, held: &Lease, at: Moment) -> Lease {
+    pub(super) fn released(held: &Lease, at: Moment) -> Lease {
         let spec = held.spec.clone().unwrap_or_default();
         let renew_time = Some(MicroTime(at.wall));
         Lease { spec: Some(LeaseSpec { holder_identity: None, renew_time, ..spec }), ..held.clone() }
@@ -164,10 +164,8 @@ mod tests {
     }
 
     fn held_by(identity: &str, version: &str) -> Lease {
-        match candidate(identity).look(None, at(0)) {
-            Move::Create(lease) => stored(lease, version),
-            other => panic!("{other:?}"),
-        }
+        let Move::Create(lease) = candidate(identity).look(None, at(0)) else { panic!("nobody holds it") };
+        stored(lease, version)
     }
 
     fn spec(lease: &Lease) -> &LeaseSpec {
@@ -209,10 +207,10 @@ mod tests {
 
     #[test]
     fn a_released_lease_is_taken_at_once() {
-        let (holder, mut other) = (candidate("a"), candidate("b"));
+        let mut other = candidate("b");
         let lease = held_by("a", "1");
         assert_eq!(other.look(Some(&lease), at(0)), Move::Wait);
-        let released = stored(holder.released(&lease, at(1)), "2");
+        let released = stored(Election::released(&lease, at(1)), "2");
         assert_eq!(spec(&released).holder_identity, None);
         assert!(matches!(other.look(Some(&released), at(1)), Move::Replace(_)));
     }

@@ -1,4 +1,4 @@
-//! In which text are series written? OpenMetrics when asked for, else the classic format, which names counters in full.
+//! In which text are series written? `OpenMetrics` when asked for, else the classic format, which names counters in full.
 
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::registry::Registry;
@@ -8,7 +8,7 @@ use prometheus_client::registry::Registry;
 pub enum Exposition {
     /// Prometheus text 0.0.4.
     Prometheus,
-    /// OpenMetrics 1.0.0.
+    /// `OpenMetrics` 1.0.0.
     OpenMetrics,
 }
 

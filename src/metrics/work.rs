@@ -3,7 +3,7 @@
 use super::{CONTROLLER, WORK_SECONDS};
 use crate::clock::Clock;
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::Histogram;
@@ -120,80 +120,57 @@ impl WorkSeries {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ControllerLabels {
-    controller: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ResultLabels {
-    controller: &'static str,
-    result: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct QueueLabels {
-    name: &'static str,
-    controller: &'static str,
-}
-
-const OF_CONTROLLER: ControllerLabels = ControllerLabels { controller: CONTROLLER };
-const OF_QUEUE: QueueLabels = QueueLabels { name: CONTROLLER, controller: CONTROLLER };
-
 impl Collector for WorkSeries {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        self.encode_controller(&mut Page(&mut encoder))?;
-        self.encode_queue(&mut Page(&mut encoder))
+        self.encode_controller(&mut encoder)?;
+        self.encode_queue(&mut encoder)
     }
 }
 
 impl WorkSeries {
-    fn encode_controller(&self, page: &mut Page<'_, '_>) -> fmt::Result {
-        let mut results = page.0.encode_descriptor(
-            "controller_runtime_reconcile",
-            "Reconciles by their result.",
-            None,
-            MetricType::Counter,
-        )?;
+    fn encode_controller(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "Reconciles by their result.";
+        let mut results = encoder.encode_descriptor("controller_runtime_reconcile", help, None, MetricType::Counter)?;
         for (result, counter) in
             [("success", &self.success), ("error", &self.error), ("requeue_after", &self.requeue_after)]
         {
-            counter.encode(results.encode_family(&ResultLabels { controller: CONTROLLER, result })?)?;
+            counter.encode(results.encode_family(&[("controller", CONTROLLER), ("result", result)])?)?;
         }
-        page.put("controller_runtime_reconcile_errors", "Reconciles that failed.", &OF_CONTROLLER, &self.error)?;
-        page.put("controller_runtime_reconcile_panics", "Reconciles that panicked.", &OF_CONTROLLER, &self.panics)?;
-        page.put("controller_runtime_reconcile_time_seconds", "How long each took.", &OF_CONTROLLER, &self.seconds)?;
+        let mut page = Page { encoder, labels: &[("controller", CONTROLLER)] };
+        page.put("controller_runtime_reconcile_errors", "Reconciles that failed.", &self.error)?;
+        page.put("controller_runtime_reconcile_panics", "Reconciles that panicked.", &self.panics)?;
+        page.put("controller_runtime_reconcile_time_seconds", "How long each took.", &self.seconds)?;
         let limit = ConstGauge::new(u32::from(self.concurrency));
-        page.put("controller_runtime_max_concurrent_reconciles", "How many may run.", &OF_CONTROLLER, &limit)?;
+        page.put("controller_runtime_max_concurrent_reconciles", "How many may run.", &limit)?;
         let running = u64::try_from(self.active().began.len()).unwrap_or(u64::MAX);
-        page.put("controller_runtime_active_workers", "How many run.", &OF_CONTROLLER, &ConstGauge::new(running))
+        page.put("controller_runtime_active_workers", "How many run.", &ConstGauge::new(running))
     }
 
-    fn encode_queue(&self, page: &mut Page<'_, '_>) -> fmt::Result {
+    fn encode_queue(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let now = self.clock.monotonic();
         let ages: Vec<f64> =
             self.active().began.values().map(|began| now.saturating_sub(*began).as_secs_f64()).collect();
-        let sum = ConstGauge::new(ages.iter().sum::<f64>());
+        let sum = ConstGauge::new(ages.iter().copied().fold(0.0, |sum, age| sum + age));
         let longest = ConstGauge::new(ages.iter().copied().fold(0.0, f64::max));
-        page.put("workqueue_adds", "Objects handed to the queue.", &OF_QUEUE, &self.adds)?;
-        page.put("workqueue_retries", "Those handed in again after a failure.", &OF_QUEUE, &self.retries)?;
-        page.put("workqueue_work_duration_seconds", "How long each took.", &OF_QUEUE, &self.seconds)?;
-        page.put("workqueue_unfinished_work_seconds", "Age of all that runs, summed.", &OF_QUEUE, &sum)?;
-        page.put("workqueue_longest_running_processor_seconds", "Age of the oldest that runs.", &OF_QUEUE, &longest)
+        let mut page = Page { encoder, labels: &[("name", CONTROLLER), ("controller", CONTROLLER)] };
+        page.put("workqueue_adds", "Objects handed to the queue.", &self.adds)?;
+        page.put("workqueue_retries", "Those handed in again after a failure.", &self.retries)?;
+        page.put("workqueue_work_duration_seconds", "How long each took.", &self.seconds)?;
+        page.put("workqueue_unfinished_work_seconds", "Age of all that runs, summed.", &sum)?;
+        page.put("workqueue_longest_running_processor_seconds", "Age of the oldest that runs.", &longest)
     }
 }
 
-/// Writes metrics one by one.
-struct Page<'a, 'b>(&'a mut DescriptorEncoder<'b>);
+/// Writes metrics of one set of labels.
+struct Page<'a, 'b> {
+    encoder: &'a mut DescriptorEncoder<'b>,
+    labels: &'a [(&'static str, &'static str)],
+}
 
 impl Page<'_, '_> {
-    fn put<L, M>(&mut self, name: &str, help: &str, labels: &L, metric: &M) -> fmt::Result
-    where
-        L: EncodeLabelSet,
-        M: EncodeMetric + TypedMetric,
-    {
-        let mut descriptor = self.0.encode_descriptor(name, help, None, M::TYPE)?;
-        metric.encode(descriptor.encode_family(labels)?)
+    fn put<M: EncodeMetric + TypedMetric>(&mut self, name: &str, help: &str, metric: &M) -> fmt::Result {
+        let mut descriptor = self.encoder.encode_descriptor(name, help, None, M::TYPE)?;
+        metric.encode(descriptor.encode_family(&self.labels)?)
     }
 }
 

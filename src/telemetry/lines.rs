@@ -11,7 +11,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::layer::{Context, Layer};
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::registry::{LookupSpan, Scope};
 
 /// The form of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -63,7 +63,7 @@ where
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let mut fields = Map::new();
-        for span in context.event_scope(event).into_iter().flat_map(|scope| scope.from_root()) {
+        for span in context.event_scope(event).into_iter().flat_map(Scope::from_root) {
             if let Some(Kept(kept)) = span.extensions().get::<Kept>() {
                 fields.extend(kept.clone());
             }
@@ -165,6 +165,7 @@ impl Collect<'_> {
 }
 
 impl Visit for Collect<'_> {
+    #[expect(clippy::use_debug, reason = "the only form that tracing hands over; our own values are Display")]
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         let mut text = String::new();
         if write!(text, "{value:?}").is_ok() {

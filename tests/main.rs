@@ -1,3 +1,4 @@
 mod controlplane;
+mod leader;
 mod simulator;
 mod support;

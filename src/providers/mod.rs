@@ -3,20 +3,24 @@
 //! A provider does no I/O and knows no clock. `probe` sends what it asks and judges what is common to all.
 
 mod aventri;
+mod encode;
 mod flow;
 mod flowlu;
 mod inflow;
 mod site;
 mod talk;
+#[cfg(test)]
+mod tests;
 mod variables;
 mod verdict;
 mod zenflow;
 
 pub use aventri::{Aventri, Region};
+pub use encode::percent_encoded;
 pub use flow::{CheckoutTheme, Flow, Purpose};
 pub use flowlu::Flowlu;
 pub use inflow::InFlow;
-pub use site::{Authentication, BaseUrl, FlowProbe, FlowSite, Site, Unaddressable};
+pub use site::{Authentication, BaseUrl, FlowProbe, FlowSite, Label, Site, Unaddressable};
 pub use talk::{Ask, Method, Reply, Step};
 pub use variables::{Variable, Variables};
 pub use verdict::{Access, Doubt, Proof, Rejection, Scope, Verdict};
@@ -40,6 +44,8 @@ pub struct Profile {
     pub documents: &'static str,
     /// The endpoint unless the administrator says otherwise.
     pub endpoint: Option<&'static str>,
+    /// What the endpoint may hold in host or path, braces included: filled with a label of the credential.
+    pub placeholder: Option<&'static str>,
     /// Whether the check is an exchange that mints a token, so that it needs a claim.
     pub mints_token: bool,
     /// The longest conversation, in requests: what the budget must cover before one starts.
@@ -105,6 +111,10 @@ pub trait Provider: Send + Sync {
     /// # Errors
     /// [`Unaddressable`], when there is no endpoint or a label would lead elsewhere.
     fn base(&self, site: &Site) -> Result<BaseUrl, Unaddressable>;
+
+    /// Whatever else of the settings shapes the questions or how their answers read, beside base URL, key and depth:
+    /// credentials that are equal in all this share one answer. Holds no key.
+    fn questions(&self, site: &Site) -> String;
 
     /// The local check of a key, beyond its alphabet and length.
     ///

@@ -5,6 +5,7 @@ pub mod api;
 pub mod args;
 pub mod clock;
 pub mod config;
+pub mod crd;
 pub mod credential;
 pub mod error;
 pub mod kubernetes;

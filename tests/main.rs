@@ -1,2 +1,4 @@
 mod controlplane;
+#[cfg(test)]
+mod drift;
 mod support;

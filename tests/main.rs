@@ -1,3 +1,5 @@
+#[cfg(test)]
+mod api;
 mod controlplane;
 #[cfg(test)]
 mod drift;

@@ -11,13 +11,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectorCredentialStatus {
-    /// The generation of the spec that this status speaks of; -1 before the first visit.
+    /// The generation of the spec that this status speaks of; `-1` before the first visit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// The provider that the spec names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<ProviderKind>,
-    /// What is true of the credential. Ready is the sum; Stalled means that a person must act.
+    /// What is true of the credential. `Ready` is the sum; `Stalled` means that a person must act.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions_schema")]
     pub conditions: Vec<Condition>,
@@ -33,10 +33,10 @@ pub struct ConnectorCredentialStatus {
     /// The key's history.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<KeyStatus>,
-    /// The access token that was minted last, for aventri; never the token itself.
+    /// The access token that was minted last, for `aventri`; never the token itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<TokenStatus>,
-    /// The first Binding output, once written: this object is a Provisioned Service of the Service Binding
+    /// The first `Binding` output, once written: this object is a Provisioned Service of the Service Binding
     /// specification.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub binding: Option<BindingStatus>,
@@ -45,11 +45,11 @@ pub struct ConnectorCredentialStatus {
     #[schemars(length(max = 64))]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["secretName"]))]
     pub outputs: Vec<OutputStatus>,
-    /// The value of the annotation reconcile.fluxcd.io/requestedAt that was acted on last.
+    /// The value of the annotation `reconcile.fluxcd.io/requestedAt` that was acted on last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub last_handled_reconcile_at: Option<String>,
-    /// The value of the annotation connector-operator.io/reconcile-at that was acted on last.
+    /// The value of the annotation `connector-operator.io/reconcile-at` that was acted on last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub last_handled_request: Option<String>,
@@ -98,7 +98,7 @@ pub struct ValidationStatus {
     /// When undeclared scopes were looked for last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_scope_audit_time: Option<Time>,
-    /// A hash of provider settings, keySecretRef and mode: what the verdict is about. Nothing secret is in it.
+    /// A hash of provider settings, `keySecretRef` and mode: what the verdict is about. Nothing secret is in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
     pub subject: Option<String>,
@@ -108,7 +108,7 @@ pub struct ValidationStatus {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ExpirationStatus {
-    /// When the key expires, as declared by the Secret or by expiresAt.
+    /// When the key expires, as declared by the Secret or by `expiresAt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<Time>,
     /// The threshold that was announced last.
@@ -120,7 +120,7 @@ pub struct ExpirationStatus {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct KeyStatus {
-    /// When this key was first seen; maxAge counts from here.
+    /// When this key was first seen; `maxAge` counts from here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_seen_time: Option<Time>,
     /// When this key was first published.

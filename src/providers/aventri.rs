@@ -22,8 +22,8 @@ pub struct Aventri {
     pub account_id: String,
     /// The region that the account lives in.
     pub region: Region,
-    /// How long a token lives, as set for the account: a duration from 1m to 24h. Tokens are renewed at two thirds of
-    /// it. Default: 10m.
+    /// How long a token lives, as set for the account: a duration from `1m` to `24h`. Tokens are renewed at two thirds
+    /// of it. Default: `10m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(max = 32),

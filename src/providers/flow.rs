@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// A FLOW key by OpenPlay. It is made in FLOW under Home, System Configuration, Integrations, FLOW API Keys, Create New
-/// API Key, with a reference, one purpose and an expiry date, to be repeated in expiresAt. FLOW's API is not public:
+/// API Key, with a reference, one purpose and an expiry date, to be repeated in `expiresAt`. FLOW's API is not public:
 /// until an administrator configures its endpoint the key is checked locally only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -55,11 +55,11 @@ pub struct CheckoutTheme {
         }])
     )]
     pub logo_url: Option<String>,
-    /// First colour: a number sign and six hex digits, such as #112233. Default: none.
+    /// First colour: a number sign and six hex digits, such as `#112233`. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 7), regex(pattern = "^#[0-9A-Fa-f]{6}$"))]
     pub primary_color: Option<String>,
-    /// Second colour: a number sign and six hex digits, such as #445566. Default: none.
+    /// Second colour: a number sign and six hex digits, such as `#445566`. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 7), regex(pattern = "^#[0-9A-Fa-f]{6}$"))]
     pub secondary_color: Option<String>,

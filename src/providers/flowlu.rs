@@ -15,8 +15,8 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Flowlu {
-    /// The workspace: the first label of its address, mycompany for mycompany.flowlu.com. At most 63 small letters,
-    /// digits and dashes; not www.
+    /// The workspace: the first label of its address, `mycompany` for mycompany.flowlu.com. At most 63 small letters,
+    /// digits and dashes; not `www`.
     #[schemars(
         length(max = 63),
         regex(pattern = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"),

@@ -20,7 +20,7 @@ pub struct InFlow {
     #[schemars(length(max = 36), regex(pattern = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"))]
     pub company_id: String,
     /// The version of inFlow's API that workloads use: a date, as inFlow's documentation lists them.
-    /// Default: 2025-06-24.
+    /// Default: `2025-06-24`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 10), regex(pattern = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"))]
     pub api_version: Option<String>,

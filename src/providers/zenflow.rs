@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// A ZenFlow key. It is made in ZenFlow's dashboard under Settings, API Keys, Create API Key, with a name, scopes and
-/// an optional expiration, to be repeated in expiresAt; it is shown once. {} declares a Live key and no scopes.
+/// an optional expiration, to be repeated in `expiresAt`; it is shown once. `{}` declares a Live key and no scopes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [{
@@ -19,15 +19,16 @@ use std::time::Duration;
     "fieldPath": ".scopes",
 }]))]
 pub struct ZenFlow {
-    /// Which environment the key is for; it must match the key's prefix. Default: Live.
+    /// Which environment the key is for; it must match the key's prefix. Default: `Live`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<Environment>,
-    /// The set of scopes that was chosen for the key. At most one of scopePreset and scopes is set. Default: no scope is
-    /// declared, so none is proved.
+    /// The set of scopes that was chosen for the key. At most one of `scopePreset` and `scopes` is set. Default: no
+    /// scope is declared, so none is proved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope_preset: Option<ScopePreset>,
     /// The scopes that were chosen for the key, each once. Each read scope is proved by a small request; write scopes
-    /// cannot be proved without writing. At most one of scopePreset and scopes is set. Default: no scope is declared.
+    /// cannot be proved without writing. At most one of `scopePreset` and `scopes` is set. Default: no scope is
+    /// declared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 9), extend("x-kubernetes-list-type" = "set"))]
     pub scopes: Option<Vec<Scope>>,
@@ -43,7 +44,7 @@ pub struct ZenFlow {
         }])
     )]
     pub allowed_cidrs: Option<Vec<String>>,
-    /// What to do about a key that can do more than it declares. Default: Ignore.
+    /// What to do about a key that can do more than it declares. Default: `Ignore`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub least_privilege: Option<LeastPrivilege>,
 }
@@ -51,10 +52,10 @@ pub struct ZenFlow {
 /// ZenFlow's two environments.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Environment {
-    /// Keys that begin with zenflow_live_.
+    /// Keys that begin with `zenflow_live_`.
     #[default]
     Live,
-    /// Keys that begin with zenflow_test_.
+    /// Keys that begin with `zenflow_test_`.
     Test,
 }
 
@@ -67,7 +68,7 @@ pub enum ScopePreset {
     ERPSync,
     /// Read products and stock; write stock.
     StockSync,
-    /// The scope admin: everything.
+    /// The scope `admin`: everything.
     FullAccess,
 }
 
@@ -77,7 +78,7 @@ pub enum LeastPrivilege {
     /// Nothing.
     #[default]
     Ignore,
-    /// Look for it once a day at most, and raise OverPrivileged.
+    /// Look for it once a day at most, and raise `OverPrivileged`.
     Warn,
 }
 

@@ -3,20 +3,24 @@
 //! A provider does no I/O and knows no clock. `probe` sends what it asks and judges what is common to all.
 
 mod aventri;
+mod encode;
 mod flow;
 mod flowlu;
 mod inflow;
 mod site;
 mod talk;
+#[cfg(test)]
+mod tests;
 mod variables;
 mod verdict;
 mod zenflow;
 
 pub use aventri::{Aventri, Region};
+pub use encode::percent_encoded;
 pub use flow::{CheckoutTheme, Flow, Purpose};
 pub use flowlu::Flowlu;
 pub use inflow::InFlow;
-pub use site::{Authentication, BaseUrl, FlowProbe, FlowSite, Site, Unaddressable};
+pub use site::{Authentication, BaseUrl, FlowProbe, FlowSite, Label, Site, Unaddressable};
 pub use talk::{Ask, Method, Reply, Step};
 pub use variables::{Variable, Variables};
 pub use verdict::{Access, Doubt, Proof, Rejection, Scope, Verdict};
@@ -105,6 +109,10 @@ pub trait Provider: Send + Sync {
     /// # Errors
     /// [`Unaddressable`], when there is no endpoint or a label would lead elsewhere.
     fn base(&self, site: &Site) -> Result<BaseUrl, Unaddressable>;
+
+    /// Whatever else of the settings shapes the questions or how their answers read, beside base URL, key and depth:
+    /// credentials that are equal in all this share one answer. Holds no key.
+    fn questions(&self, site: &Site) -> String;
 
     /// The local check of a key, beyond its alphabet and length.
     ///

@@ -1,8 +1,13 @@
 //! What can a workload need to know about a credential? The variables that outputs are made of.
 
+use super::{Provider, Site, percent_encoded};
+use crate::credential::Key;
 use std::collections::BTreeMap;
 use std::fmt;
 use zeroize::Zeroizing;
+
+/// The `Accept` header unless a provider wants another.
+const ACCEPT: &str = "application/json";
 
 macro_rules! variables {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)+) => {
@@ -77,6 +82,38 @@ variables! {
 pub struct Variables(BTreeMap<Variable, Zeroizing<String>>);
 
 impl Variables {
+    /// What every provider has: its name and the key; and, if there is an endpoint, where and how it is called.
+    pub(super) fn of(provider: &dyn Provider, key: &Key, site: &Site) -> Self {
+        let variables =
+            Self::default().with(Variable::Provider, provider.profile().member).with(Variable::ApiKey, key.reveal());
+        match provider.base(site) {
+            Ok(base) => variables
+                .with(Variable::BaseUrl, base.as_str())
+                .with(Variable::Host, base.host())
+                .with(Variable::Accept, ACCEPT),
+            Err(_) => variables,
+        }
+    }
+
+    /// The header that carries the key or token. `Authorization` is also a variable of its own.
+    pub(super) fn with_header(self, name: &str, value: impl Into<String>) -> Self {
+        let value = Zeroizing::new(value.into());
+        let authorization = name.eq_ignore_ascii_case("authorization").then(|| value.as_str());
+        self.with_some(Variable::Authorization, authorization)
+            .with(Variable::HeaderName, name)
+            .with(Variable::HeaderValue, value.as_str())
+    }
+
+    /// The key or token behind `Authorization: Bearer`.
+    pub(super) fn with_bearer(self, secret: &str) -> Self {
+        self.with_header("Authorization", format!("Bearer {secret}"))
+    }
+
+    /// The query parameter that carries the key or token.
+    pub(super) fn with_query(self, name: &str, secret: &str) -> Self {
+        self.with(Variable::QueryName, name).with(Variable::QueryValue, percent_encoded(secret))
+    }
+
     /// Adds or replaces one value.
     #[must_use]
     pub fn with(mut self, variable: Variable, value: impl Into<String>) -> Self {

@@ -1,9 +1,13 @@
 //! How does ZenFlow prove a key, and each of its scopes?
 
-use super::{AccountId, BaseUrl, Budget, Given, Profile, Provider, ProviderKind, Reply, Scope, Site, Step, Unaddressable, Variables};
+use super::{
+    Access, AccountId, Ask, BaseUrl, Budget, Depth, Doubt, Given, Label, Profile, Proof, Provider, ProviderKind,
+    Rejection, Reply, Scope, Site, Step, Unaddressable, Variable, Variables, Verdict,
+};
 use crate::credential::{AccessToken, Key, Malformed};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// Settings of a ZenFlow key.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -64,33 +68,490 @@ pub(super) static PROFILE: Profile = Profile {
     kind: ProviderKind::ZenFlow,
     member: "zenflow",
     display: "ZenFlow",
-    documents: "",
-    endpoint: None,
+    documents: "https://docs.zenflow.com.ar",
+    endpoint: Some("https://api.zenflow.com.ar/api/v1"),
     mints_token: false,
-    longest: 1,
-    budget: &Budget { burst: 4, windows: &[(6, std::time::Duration::from_secs(60))] },
-    when_rejected: "",
-    when_denied: "",
-    when_unexpected: "",
+    longest: 4,
+    budget: &BUDGET,
+    when_rejected: "Check the key in the Secret, and in ZenFlow's dashboard, under Settings, API Keys, whether it is still \
+                    active; make a new one with the same scopes there and put it into the Secret.",
+    when_denied: "Check the key's scopes and its allow-list in ZenFlow's dashboard under Settings, API Keys: the \
+                  allow-list needs the egress addresses of the operator and of the workloads.",
+    when_unexpected: "Check whether the configured endpoint is ZenFlow's.",
 };
+
+/// A tenth of 60 a minute, 1000 an hour and 10000 a day per key.
+static BUDGET: Budget = Budget {
+    burst: 8,
+    windows: &[(6, Duration::from_secs(60)), (100, Duration::from_secs(3600)), (1000, Duration::from_secs(86_400))],
+};
+
+/// Documented: the header that carries the key.
+const HEADER: &str = "X-API-Key";
+/// Statuses that refuse an expired or revoked key: assumed.
+const STATUSES_OF_A_DEAD_KEY: &[u16] = &[200, 401, 403];
+/// Statuses that refuse an address: assumed.
+const STATUSES_OF_A_FORBIDDEN_ADDRESS: &[u16] = &[200, 401, 403];
+/// The parameters are assumed.
+const PRODUCTS: &str = "/products?page=1&limit=1";
+/// The scope that it needs is assumed.
+const WEBHOOKS: &str = "/webhooks";
+/// That a write scope implies the right to read is assumed.
+const WRITE_IMPLIES_READ: bool = true;
+
+/// The scopes that can be proved, in the order they are asked for.
+const READ_SCOPES: [Scope; 4] = [Scope::ReadOrders, Scope::ReadStock, Scope::ReadProducts, Scope::ReadWebhooks];
+
+impl Environment {
+    /// The environment as the credential writes it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Live => "Live",
+            Self::Test => "Test",
+        }
+    }
+
+    /// How its keys begin.
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::Live => "zenflow_live_",
+            Self::Test => "zenflow_test_",
+        }
+    }
+}
+
+impl ScopePreset {
+    /// What the preset stands for.
+    #[must_use]
+    pub const fn scopes(self) -> &'static [Scope] {
+        match self {
+            Self::ReadOnly => &[Scope::ReadOrders, Scope::ReadProducts, Scope::ReadStock],
+            Self::ERPSync => {
+                &[Scope::ReadOrders, Scope::ReadProducts, Scope::ReadStock, Scope::WriteOrders, Scope::WriteStock]
+            }
+            Self::StockSync => &[Scope::ReadProducts, Scope::ReadStock, Scope::WriteStock],
+            Self::FullAccess => &[Scope::Admin],
+        }
+    }
+}
+
+impl Scope {
+    /// The read scope of the same objects; `admin` has none.
+    const fn reading(self) -> Option<Self> {
+        match self {
+            Self::ReadOrders | Self::WriteOrders => Some(Self::ReadOrders),
+            Self::ReadStock | Self::WriteStock => Some(Self::ReadStock),
+            Self::ReadProducts | Self::WriteProducts => Some(Self::ReadProducts),
+            Self::ReadWebhooks | Self::WriteWebhooks => Some(Self::ReadWebhooks),
+            Self::Admin => None,
+        }
+    }
+
+    /// A `GET` that needs this read scope, or the read scope of the same objects.
+    const fn path(self) -> &'static str {
+        match self {
+            Self::ReadOrders | Self::WriteOrders | Self::Admin => "/orders?page=1&limit=1",
+            Self::ReadStock | Self::WriteStock => "/stock?page=1&limit=1",
+            Self::ReadProducts | Self::WriteProducts => PRODUCTS,
+            Self::ReadWebhooks | Self::WriteWebhooks => WEBHOOKS,
+        }
+    }
+}
+
+impl ZenFlow {
+    /// The declared scopes, presets resolved, without repetition.
+    #[must_use]
+    pub fn declared(&self) -> Vec<Scope> {
+        let listed = match (self.scope_preset, &self.scopes) {
+            (Some(preset), _) => preset.scopes(),
+            (None, Some(scopes)) => scopes,
+            (None, None) => &[],
+        };
+        let mut declared: Vec<Scope> = vec![];
+        for scope in listed {
+            if !declared.contains(scope) {
+                declared.push(*scope);
+            }
+        }
+        declared
+    }
+
+    /// What is asked, in order.
+    fn course(&self, depth: Depth) -> Vec<Question> {
+        let declared = self.declared();
+        let admin = declared.contains(&Scope::Admin);
+        let is_read = |scope: &Scope| READ_SCOPES.contains(scope);
+        let mut course: Vec<Question> = if admin {
+            READ_SCOPES.into_iter().map(Question::Declared).collect()
+        } else {
+            declared.iter().copied().filter(is_read).map(Question::Declared).collect()
+        };
+        if course.is_empty() {
+            let first = declared.first().and_then(|scope| scope.reading()).unwrap_or(Scope::ReadOrders);
+            course.push(Question::Genuine(first));
+        }
+        if depth == Depth::LeastPrivilege && !admin && !declared.is_empty() {
+            let implied = |read: Scope| {
+                declared.iter().any(|scope| *scope == read || (WRITE_IMPLIES_READ && scope.reading() == Some(read)))
+            };
+            course.extend(READ_SCOPES.into_iter().filter(|read| !implied(*read)).map(Question::Undeclared));
+        }
+        course
+    }
+
+    fn conclude(&self, course: &[Question], answers: &[Answer], depth: Depth) -> Verdict {
+        let declared = self.declared();
+        let audited = depth == Depth::LeastPrivilege && !declared.is_empty() && !declared.contains(&Scope::Admin);
+        let mut proof = Proof::of(Access::NotVerifiable);
+        proof.unverifiable = declared.iter().copied().filter(|scope| !READ_SCOPES.contains(scope)).collect();
+        let (mut missing, mut undeclared) = (vec![], vec![]);
+        for (question, answer) in course.iter().zip(answers) {
+            match (question, answer) {
+                (Question::Declared(_), Answer::Proved) => proof.access = Access::Verified,
+                (Question::Declared(scope), Answer::ScopeMissing) => missing.push(*scope),
+                (Question::Declared(scope), _) => proof.unverifiable.push(*scope),
+                (Question::Undeclared(scope), Answer::Proved) => undeclared.push(*scope),
+                (Question::Undeclared(_) | Question::Genuine(_), _) => {}
+            }
+        }
+        if !missing.is_empty() {
+            proof.access = Access::MissingScopes(missing);
+        }
+        proof.undeclared = audited.then_some(undeclared);
+        Verdict::Accepted(proof)
+    }
+}
+
+/// Why a scope's path is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Question {
+    /// The scope is declared.
+    Declared(Scope),
+    /// It only shows whether the key is genuine.
+    Genuine(Scope),
+    /// The scope is not declared: does the key have it?
+    Undeclared(Scope),
+}
+
+impl Question {
+    const fn path(self) -> &'static str {
+        match self {
+            Self::Declared(scope) | Self::Genuine(scope) | Self::Undeclared(scope) => scope.path(),
+        }
+    }
+}
 
 impl Provider for ZenFlow {
     fn profile(&self) -> &'static Profile {
         &PROFILE
     }
+
     fn account(&self) -> AccountId {
         AccountId::ByKey
     }
-    fn base(&self, _site: &Site) -> Result<BaseUrl, Unaddressable> {
-        Err(Unaddressable::NotConfigured)
+
+    fn base(&self, site: &Site) -> Result<BaseUrl, Unaddressable> {
+        BaseUrl::build(site.endpoint_or(&PROFILE)?, &Label::NONE, "")
     }
-    fn next(&self, _given: &Given<'_>, _heard: &[Reply]) -> Step {
-        unimplemented!()
+
+    fn questions(&self, _site: &Site) -> String {
+        names(&self.declared())
     }
-    fn variables(&self, _key: &Key, _site: &Site, _token: Option<&AccessToken>) -> Variables {
-        Variables::default()
+
+    fn inspect(&self, key: &Key) -> Result<(), Malformed> {
+        let prefix = self.environment.unwrap_or_default().prefix();
+        match key.reveal().strip_prefix(prefix) {
+            Some(rest) if !rest.is_empty() => Ok(()),
+            Some(_) | None => Err(Malformed::WrongPrefix),
+        }
     }
+
+    fn next(&self, given: &Given<'_>, heard: &[Reply]) -> Step {
+        let course = self.course(given.depth);
+        let mut answers = vec![];
+        for reply in heard {
+            let proved = answers.iter().any(|answer| matches!(answer, Answer::Proved | Answer::ScopeMissing));
+            match read(reply) {
+                Answer::Settled(verdict) => return Step::Done(verdict.into()),
+                Answer::NoSuchCall if !proved => return Step::Done(Verdict::Inconclusive(Doubt::Unexpected)),
+                answer @ (Answer::Proved | Answer::ScopeMissing | Answer::NoSuchCall) => answers.push(answer),
+            }
+        }
+        match course.get(heard.len()) {
+            Some(question) => Step::Ask(Ask::get(question.path()).header(HEADER, given.key)),
+            None => Step::Done(self.conclude(&course, &answers, given.depth)),
+        }
+    }
+
+    fn variables(&self, key: &Key, site: &Site, _token: Option<&AccessToken>) -> Variables {
+        let declared = self.declared();
+        Variables::of(self, key, site)
+            .with_header(HEADER, key.reveal())
+            .with(Variable::Environment, self.environment.unwrap_or_default().name())
+            .with_some(Variable::Scopes, (!declared.is_empty()).then(|| names(&declared)))
+    }
+
     fn test_path(&self, _site: &Site) -> Option<String> {
-        None
+        self.course(Depth::Declared).first().map(|question| question.path().to_owned())
+    }
+}
+
+fn names(scopes: &[Scope]) -> String {
+    scopes.iter().map(|scope| scope.name()).collect::<Vec<_>>().join(",")
+}
+
+/// One reply, read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Proved,
+    /// The key is genuine and lacks the scope.
+    ScopeMissing,
+    /// 400 or 404: this installation of ZenFlow has no such call.
+    NoSuchCall,
+    /// Nothing more is to be asked.
+    Settled(End),
+}
+
+/// What ends a conversation early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Rejected(Rejection),
+    ForbiddenAddress,
+    Doubtful,
+}
+
+impl From<End> for Verdict {
+    fn from(end: End) -> Self {
+        match end {
+            End::Rejected(rejection) => Self::Rejected(rejection),
+            End::ForbiddenAddress => Self::Accepted(Proof::of(Access::IpNotAllowed)),
+            End::Doubtful => Self::Inconclusive(Doubt::Unexpected),
+        }
+    }
+}
+
+/// Only `success` and the error's code are looked at: messages are localised.
+fn read(reply: &Reply) -> Answer {
+    let status = reply.status();
+    let success = reply.json().and_then(|body| body.get("success")?.as_bool());
+    let error = reply.json().and_then(|body| body.get("error")).filter(|error| !error.is_null());
+    let code = error.and_then(|error| error.get("code")?.as_str()).filter(|_| success != Some(true));
+    let dead = STATUSES_OF_A_DEAD_KEY.contains(&status);
+    match (status, code) {
+        (200, None) if success == Some(true) && error.is_none() => Answer::Proved,
+        (200 | 401, Some("invalid_api_key")) => Answer::Settled(End::Rejected(Rejection::Key)),
+        (_, Some("expired_api_key")) if dead => Answer::Settled(End::Rejected(Rejection::Expired)),
+        (_, Some("revoked_api_key")) if dead => Answer::Settled(End::Rejected(Rejection::Revoked)),
+        (200 | 403, Some("insufficient_scope")) => Answer::ScopeMissing,
+        (_, Some("ip_not_allowed")) if STATUSES_OF_A_FORBIDDEN_ADDRESS.contains(&status) => {
+            Answer::Settled(End::ForbiddenAddress)
+        }
+        (400 | 404, _) => Answer::NoSuchCall,
+        _ => Answer::Settled(End::Doubtful),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{asked, assert_table, key, pairs, reply, site, verdict, verdict_deep};
+    use super::*;
+
+    fn scopes(scopes: &[Scope]) -> ZenFlow {
+        ZenFlow { scopes: Some(scopes.to_vec()), ..ZenFlow::default() }
+    }
+
+    fn ok() -> Reply {
+        reply(200, r#"{"success":true,"data":{"orders":[]}}"#)
+    }
+
+    fn error(status: u16, code: &str) -> Reply {
+        reply(status, &format!(r#"{{"success":false,"error":{{"code":"{code}","message":"x","details":{{}}}}}}"#))
+    }
+
+    #[test]
+    fn every_row_of_the_table_holds() {
+        const INVALID: &str = r#"{"success":false,"error":{"code":"invalid_api_key"}}"#;
+        assert_table(
+            &scopes(&[Scope::ReadOrders]),
+            "zenflow",
+            &[
+                (200, r#"{"success":true,"data":{}}"#, "accepted Verified"),
+                (200, r#"{"success":true}"#, "accepted Verified"),
+                (200, r#"{"success":"true"}"#, "inconclusive Unexpected"),
+                (200, r#"{"success":true,"error":{"code":"invalid_api_key"}}"#, "inconclusive Unexpected"),
+                (200, r#"{"data":{}}"#, "inconclusive Unexpected"),
+                (200, "[]", "inconclusive Unexpected"),
+                (200, "", "inconclusive Unexpected"),
+                (201, r#"{"success":true}"#, "inconclusive Unexpected"),
+                (200, INVALID, "rejected Key"),
+                (401, INVALID, "rejected Key"),
+                (403, INVALID, "inconclusive Unexpected"),
+                (401, "", "inconclusive Unexpected"),
+                (401, r#"{"error":"invalid_api_key"}"#, "inconclusive Unexpected"),
+                (403, r#"{"success":false}"#, "inconclusive Unexpected"),
+                (404, "{}", "inconclusive Unexpected"),
+                (400, "{}", "inconclusive Unexpected"),
+            ],
+        );
+        for (status, code, expected) in [
+            (200, "expired_api_key", "rejected Expired"),
+            (401, "expired_api_key", "rejected Expired"),
+            (403, "expired_api_key", "rejected Expired"),
+            (400, "expired_api_key", "inconclusive Unexpected"),
+            (200, "revoked_api_key", "rejected Revoked"),
+            (401, "revoked_api_key", "rejected Revoked"),
+            (403, "revoked_api_key", "rejected Revoked"),
+            (404, "revoked_api_key", "inconclusive Unexpected"),
+            (200, "insufficient_scope", "accepted MissingScopes([ReadOrders])"),
+            (403, "insufficient_scope", "accepted MissingScopes([ReadOrders])"),
+            (401, "insufficient_scope", "inconclusive Unexpected"),
+            (200, "ip_not_allowed", "accepted IpNotAllowed"),
+            (401, "ip_not_allowed", "accepted IpNotAllowed"),
+            (403, "ip_not_allowed", "accepted IpNotAllowed"),
+            (401, "missing_api_key", "inconclusive Unexpected"),
+            (403, "rate_limit_exceeded", "inconclusive Unexpected"),
+            (200, "x", "inconclusive Unexpected"),
+        ] {
+            assert_eq!(verdict(&scopes(&[Scope::ReadOrders]), &[error(status, code)]), expected, "{status} {code}");
+        }
+    }
+
+    #[test]
+    fn every_declared_read_scope_is_asked_once() {
+        let settings = ZenFlow { scope_preset: Some(ScopePreset::ERPSync), ..ZenFlow::default() };
+        for (heard, path) in
+            [(0, "/orders?page=1&limit=1"), (1, "/products?page=1&limit=1"), (2, "/stock?page=1&limit=1")]
+        {
+            let heard: Vec<Reply> = (0..heard).map(|_| ok()).collect();
+            assert_eq!(asked(&settings, &heard), format!("Get {path} accept=application/json header X-API-Key"));
+        }
+        assert_eq!(verdict(&settings, &[ok(), ok(), ok()]), "accepted Verified unverifiable=[WriteOrders, WriteStock]");
+        let missing = [ok(), error(403, "insufficient_scope"), error(403, "insufficient_scope")];
+        assert_eq!(
+            verdict(&settings, &missing),
+            "accepted MissingScopes([ReadProducts, ReadStock]) unverifiable=[WriteOrders, WriteStock]"
+        );
+        let repeated = scopes(&[Scope::ReadStock, Scope::ReadStock]);
+        assert_eq!(verdict(&repeated, &[ok()]), "accepted Verified");
+    }
+
+    #[test]
+    fn a_conversation_stops_at_the_first_rejection_or_doubt() {
+        let settings = scopes(&[Scope::ReadOrders, Scope::ReadStock]);
+        for (reply, expected) in [
+            (error(401, "invalid_api_key"), "rejected Key"),
+            (error(401, "ip_not_allowed"), "accepted IpNotAllowed"),
+            (reply(403, "no"), "inconclusive Unexpected"),
+        ] {
+            assert_eq!(verdict(&settings, &[reply]), expected);
+        }
+        assert_eq!(verdict(&settings, &[ok(), error(401, "revoked_api_key")]), "rejected Revoked");
+    }
+
+    #[test]
+    fn an_absent_call_leaves_its_scope_open_once_the_key_is_proved() {
+        let settings = scopes(&[Scope::ReadOrders, Scope::ReadWebhooks]);
+        assert_eq!(verdict(&settings, &[ok(), reply(404, "")]), "accepted Verified unverifiable=[ReadWebhooks]");
+        assert_eq!(verdict(&settings, &[ok(), error(400, "x")]), "accepted Verified unverifiable=[ReadWebhooks]");
+        let missing = error(403, "insufficient_scope");
+        assert_eq!(
+            verdict(&settings, &[missing, reply(404, "{}")]),
+            "accepted MissingScopes([ReadOrders]) unverifiable=[ReadWebhooks]"
+        );
+        assert_eq!(verdict(&settings, &[reply(404, "{}")]), "inconclusive Unexpected");
+    }
+
+    #[test]
+    fn without_read_scopes_one_call_proves_the_key() {
+        let orders = "Get /orders?page=1&limit=1 accept=application/json header X-API-Key";
+        let stock = "Get /stock?page=1&limit=1 accept=application/json header X-API-Key";
+        let writes = scopes(&[Scope::WriteStock, Scope::WriteOrders]);
+        for (settings, path, rest) in [
+            (ZenFlow::default(), orders, ""),
+            (scopes(&[]), orders, ""),
+            (writes, stock, " unverifiable=[WriteStock, WriteOrders]"),
+        ] {
+            assert_eq!(asked(&settings, &[]), path);
+            for reply in [ok(), error(403, "insufficient_scope")] {
+                assert_eq!(verdict(&settings, &[reply]), format!("accepted NotVerifiable{rest}"));
+            }
+            assert_eq!(verdict(&settings, &[reply(404, "{}")]), "inconclusive Unexpected");
+        }
+    }
+
+    #[test]
+    fn admin_is_asked_for_as_all_four() {
+        let settings = ZenFlow { scope_preset: Some(ScopePreset::FullAccess), ..ZenFlow::default() };
+        assert_eq!(verdict(&settings, &[ok(), ok(), ok(), ok()]), "accepted Verified unverifiable=[Admin]");
+        assert_eq!(verdict_deep(&settings, &[ok(), ok(), ok(), ok()]), "accepted Verified unverifiable=[Admin]");
+    }
+
+    #[test]
+    fn least_privilege_also_asks_what_is_neither_declared_nor_implied() {
+        let settings = scopes(&[Scope::ReadOrders, Scope::WriteStock]);
+        let lacks = || error(403, "insufficient_scope");
+        assert_eq!(
+            verdict_deep(&settings, &[ok(), ok(), lacks()]),
+            "accepted Verified unverifiable=[WriteStock] undeclared=[ReadProducts]"
+        );
+        assert_eq!(
+            verdict_deep(&settings, &[ok(), lacks(), reply(404, "")]),
+            "accepted Verified unverifiable=[WriteStock] undeclared=[]"
+        );
+        assert_eq!(verdict_deep(&ZenFlow::default(), &[ok()]), "accepted NotVerifiable");
+    }
+
+    #[test]
+    fn no_course_is_longer_than_the_profile_says() {
+        for bits in 0..512_u32 {
+            let all = [
+                READ_SCOPES.as_slice(),
+                &[Scope::WriteOrders, Scope::WriteStock, Scope::WriteProducts, Scope::WriteWebhooks, Scope::Admin],
+            ]
+            .concat();
+            let chosen: Vec<Scope> =
+                all.iter().enumerate().filter(|(i, _)| bits & (1 << i) != 0).map(|(_, s)| *s).collect();
+            for depth in [Depth::Declared, Depth::LeastPrivilege] {
+                let length = scopes(&chosen).course(depth).len();
+                assert!((1..=4).contains(&length), "{chosen:?} {depth:?}: {length}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_prefix_must_match_the_environment() {
+        let test = ZenFlow { environment: Some(Environment::Test), ..ZenFlow::default() };
+        for (settings, text, expected) in [
+            (&ZenFlow::default(), "zenflow_live_x", Ok(())),
+            (&ZenFlow::default(), "zenflow_live_", Err(Malformed::WrongPrefix)),
+            (&ZenFlow::default(), "zenflow_test_x", Err(Malformed::WrongPrefix)),
+            (&ZenFlow::default(), "x", Err(Malformed::WrongPrefix)),
+            (&test, "zenflow_test_x", Ok(())),
+            (&test, "zenflow_live_x", Err(Malformed::WrongPrefix)),
+        ] {
+            assert_eq!(settings.inspect(&key(text)), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn variables_are_those_of_the_table() {
+        let settings = scopes(&[Scope::ReadOrders, Scope::WriteOrders]);
+        assert_eq!(
+            pairs(&settings.variables(&key("zenflow_live_EXAMPLE"), &site(), None)),
+            [
+                "provider=zenflow",
+                "baseURL=https://api.zenflow.com.ar/api/v1",
+                "host=api.zenflow.com.ar",
+                "apiKey=zenflow_live_EXAMPLE",
+                "headerName=X-API-Key",
+                "headerValue=zenflow_live_EXAMPLE",
+                "accept=application/json",
+                "environment=Live",
+                "scopes=read:orders,write:orders",
+            ]
+        );
+        let variables = ZenFlow::default().variables(&key("zenflow_live_EXAMPLE"), &site(), None);
+        assert_eq!(variables.get(Variable::Scopes), None);
     }
 }

@@ -1,2 +1,4 @@
 mod controlplane;
+mod leader;
+mod simulator;
 mod support;

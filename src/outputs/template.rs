@@ -74,3 +74,84 @@ fn is_key(file: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     (1..=253).contains(&file.len()) && file != "." && !file.starts_with("..") && file.bytes().all(allowed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{material, only, output, rendered, template, zenflow};
+    use super::*;
+    use crate::api::Format;
+    use proptest::prelude::*;
+
+    #[test]
+    fn templates_are_replaced_in_one_pass() {
+        let mut material = zenflow();
+        material.variables = material.variables.with(Variable::Reference, "$(apiKey)$$(").with(Variable::Purpose, "$");
+        for (text, expected) in [
+            ("", ""),
+            ("$", "$"),
+            ("$$", "$$"),
+            ("$ ( $) )", "$ ( $) )"),
+            ("${apiKey} $apiKey", "${apiKey} $apiKey"),
+            ("$$(apiKey)", "$(apiKey)"),
+            (" $$( a ) ", " $( a ) "),
+            ("$$$(apiKey)", "$$(apiKey)"),
+            ("$$($(environment))", "$(Live)"),
+            ("$(environment)$(environment)", "LiveLive"),
+            ("$(reference)!", "$(apiKey)$$(!"),
+            ("$(purpose)(apiKey)", "$(apiKey)"),
+            ("é$(environment)é", "éLiveé"),
+        ] {
+            assert_eq!(only(&template(text), &material), expected, "{text}");
+        }
+        let known =
+            "provider, baseURL, host, apiKey, headerName, headerValue, accept, environment, scopes, purpose, reference";
+        let long = "x".repeat(100);
+        for (text, name) in [
+            ("$(nothing)", "nothing"),
+            ("$(companyID)", "companyID"),
+            ("$(api-key)", "api-key"),
+            ("$(APIKey)", "APIKey"),
+            ("$( apiKey )", " apiKey "),
+            ("$()", ""),
+            ("a $(apiKey", "apiKey"),
+            ("$(date\n+%s)", "date +%s"),
+            ("$($(apiKey))", "$(apiKey"),
+            (&format!("$({long})"), &"x".repeat(64)),
+        ] {
+            let expected = Unrenderable::UnknownVariable {
+                file: "file".to_owned(),
+                name: name.to_owned(),
+                known: known.to_owned(),
+            };
+            assert_eq!(rendered(&template(text), &material), Err(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn template_files_have_names_that_a_secret_may_have() {
+        let with = |name: &str| {
+            let files = [(name.to_owned(), String::new())].into();
+            rendered(&Output { template: Some(files), ..output(Format::Template) }, &zenflow()).err()
+        };
+        for name in ["app.ini", ".env", "a", "-", &"a".repeat(253)] {
+            assert_eq!(with(name), None, "{name}");
+        }
+        for name in ["", ".", "..", "..a", "a/b", "a b", "é", &"a".repeat(254)] {
+            assert_eq!(with(name), Some(Unrenderable::BadField("template")), "{name}");
+        }
+        assert_eq!(rendered(&output(Format::Template), &zenflow()), Err(Unrenderable::BadField("template")));
+    }
+
+    proptest! {
+        #[test]
+        fn a_template_never_looks_at_a_value_again(
+            values in prop::collection::vec("[$(a-zK)]{0,12}|\\$\\(apiKey\\)|\\PC{0,12}", 2),
+            literal in "[^$]{0,8}",
+        ) {
+            let material = material("flow", &[(Variable::ApiKey, &values[0]), (Variable::Reference, &values[1])]);
+            let text = format!("{literal}$(apiKey)$(reference){literal}$$($(apiKey)");
+            let expected = format!("{literal}{}{}{literal}$({}", values[0], values[1], values[0]);
+            prop_assert_eq!(only(&template(&text), &material), expected);
+        }
+    }
+}

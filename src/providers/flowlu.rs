@@ -10,11 +10,21 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::time::Duration;
 
-/// Settings of a Flowlu key.
+/// A Flowlu key. An administrator makes it in Flowlu under the profile icon, Portal Settings, API Settings, Create, and
+/// picks the methods that it may use; it is not shown again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Flowlu {
-    /// The first label of the workspace's address: `mycompany` for mycompany.flowlu.com.
+    /// The workspace: the first label of its address, mycompany for mycompany.flowlu.com. At most 63 small letters,
+    /// digits and dashes; not www.
+    #[schemars(
+        length(max = 63),
+        regex(pattern = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"),
+        extend("x-kubernetes-validations" = [{
+            "rule": "self != 'www'",
+            "message": "`account` must be a workspace of yours: www is Flowlu's own site",
+        }])
+    )]
     pub account: String,
 }
 
@@ -25,6 +35,7 @@ pub(super) static PROFILE: Profile = Profile {
     display: "Flowlu",
     documents: "https://www.flowlu.com/api",
     endpoint: Some("https://{account}.flowlu.com"),
+    placeholder: Some(PLACEHOLDER),
     mints_token: false,
     longest: 2,
     budget: &BUDGET,
@@ -38,6 +49,8 @@ pub(super) static PROFILE: Profile = Profile {
 /// The limit depends on the plan and is not published: assumed.
 static BUDGET: Budget = Budget { burst: 4, windows: &[(6, Duration::from_secs(60))] };
 
+/// Where the account goes in the endpoint.
+const PLACEHOLDER: &str = "{account}";
 /// Documented: where calls are, below the workspace.
 const MODULES: &str = "/api/v1/module";
 /// Documented: the query parameter that carries the key.
@@ -75,7 +88,7 @@ impl Provider for Flowlu {
         if !lower || self.account == "www" {
             return Err(Unaddressable::BadField("account"));
         }
-        let label = Label { placeholder: "{account}", value: &self.account, field: "account" };
+        let label = Label { placeholder: PLACEHOLDER, value: &self.account, field: "account" };
         BaseUrl::build(site.endpoint_or(&PROFILE)?, &label, MODULES)
     }
 

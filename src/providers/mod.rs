@@ -44,6 +44,8 @@ pub struct Profile {
     pub documents: &'static str,
     /// The endpoint unless the administrator says otherwise.
     pub endpoint: Option<&'static str>,
+    /// What the endpoint may hold in host or path, braces included: filled with a label of the credential.
+    pub placeholder: Option<&'static str>,
     /// Whether the check is an exchange that mints a token, so that it needs a claim.
     pub mints_token: bool,
     /// The longest conversation, in requests: what the budget must cover before one starts.
@@ -148,6 +150,15 @@ pub trait Provider: Send + Sync {
     }
 }
 
+/// The rule that one and only one of these members is set.
+fn exactly_one(members: &[&str]) -> serde_json::Value {
+    let set: Vec<String> = members.iter().map(|member| format!("has(self.{member})")).collect();
+    serde_json::json!([{
+        "rule": format!("[{}].filter(x, x).size() == 1", set.join(", ")),
+        "message": format!("exactly one provider must be set: {}", members.join(", ")),
+    }])
+}
+
 macro_rules! providers {
     ($($member:ident: $settings:ident = $doc:literal,)+) => {
         /// A provider, as `status.provider` names it.
@@ -180,9 +191,11 @@ macro_rules! providers {
         /// The provider and its settings: exactly one member.
         #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
         #[serde(rename_all = "camelCase")]
+        #[schemars(extend("x-kubernetes-validations" = exactly_one(&[$(stringify!($member)),+])))]
         pub struct ProviderSettings {
             $(
                 #[doc = $doc]
+                #[schemars(description = "")] // that of the settings shows through
                 #[serde(default, skip_serializing_if = "Option::is_none")]
                 pub $member: Option<$settings>,
             )+

@@ -3,7 +3,7 @@
 use crate::telemetry::{LogFormat, LogLevel};
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::error::ErrorKind;
-use clap::{ArgAction, CommandFactory, Parser, ValueEnum};
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -21,7 +21,7 @@ Examples:
   connector-operator --leader-elect --log-format json --metrics-address 0
       As in a Deployment with several replicas, without metrics.
 
-Every flag is also an environment variable; a flag wins. Lists are comma separated:
+Every flag is also an environment variable, in capitals after CONNECTOR_OPERATOR_; a flag wins.
   CONNECTOR_OPERATOR_WATCH_NAMESPACE=team-a,team-b connector-operator";
 
 /// What the administrator asked for.
@@ -72,7 +72,7 @@ pub enum SecretWatch {
     max_term_width = 100
 )]
 struct Flags {
-    /// The administrator's configuration: endpoints, proxy, CA bundle; the built-in endpoints without
+    /// The administrator's configuration: endpoints, proxy, CA bundle. Without, the built-in endpoints
     #[arg(long, env = "CONNECTOR_OPERATOR_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
 
@@ -171,7 +171,8 @@ impl Settings {
     /// # Errors
     /// What is wrong with them, or the help or version text that they ask for.
     pub fn read(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Self, clap::Error> {
-        let flags = Flags::try_parse_from(args)?;
+        let command = Flags::command().mut_args(|flag| flag.hide_env(true));
+        let flags = Flags::from_arg_matches(&command.try_get_matches_from(args)?)?;
         let metrics_address = flags.metrics_address.0;
         if metrics_address.is_some_and(|metrics| metrics == flags.health_address && metrics.port() != 0) {
             let clash = "--metrics-address and --health-address must differ";

@@ -151,3 +151,6 @@ impl std::fmt::Display for At<'_> {
         self.0.map_or(Ok(()), |path| write!(f, " {}", path.display()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -186,4 +186,47 @@ mod tests {
         assert!(text.contains("\"message\":\"panicked\"") && text.contains("telemetry.rs"), "{text}");
         assert!(!text.contains("canary"), "{text}");
     }
+
+    /// A typed read of a Secret that does not parse: kube-client logs the whole answer at WARN.
+    fn read_unreadable_secret() {
+        use k8s_openapi::api::core::v1::Secret;
+        let service = tower::service_fn(|_: http::Request<kube::client::Body>| async {
+            let body = br#"{"kind": "Secret", "data": "sk_live_canary"}"#.to_vec();
+            Ok::<_, std::convert::Infallible>(http::Response::new(kube::client::Body::from(body)))
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let read = runtime.block_on(async {
+            let secrets = kube::Api::<Secret>::default_namespaced(kube::Client::new(service, "default"));
+            secrets.get("key").await
+        });
+        assert!(matches!(read, Err(kube::Error::SerdeError(_))));
+    }
+
+    #[test]
+    fn a_secret_that_cannot_be_read_is_not_logged() {
+        let text = logged(LogFormat::Json, || {
+            read_unreadable_secret();
+            tracing::info!("went on");
+        });
+        assert!(text.contains("went on") && !text.contains("canary"), "{text}");
+
+        let page = Page::default();
+        let writer = page.clone();
+        let open = Lines::new(LogFormat::Json, move || writer.clone());
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(open), read_unreadable_secret);
+        assert!(page.text().contains("canary"), "without the caps it is there: {}", page.text());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn no_memory_is_left_behind() {
+        use rustix::process::{DumpableBehavior, dumpable_behavior, getrlimit};
+        forbid_dumps().expect("a process may always want less");
+        assert_eq!(getrlimit(Resource::Core).maximum, Some(0));
+        assert_eq!(dumpable_behavior(), Ok(DumpableBehavior::NotDumpable));
+        for file in ["stat", "status", "limits"] {
+            assert!(std::fs::read(format!("/proc/self/{file}")).is_ok(), "metrics still read {file}");
+        }
+        assert!(std::fs::read_dir("/proc/self/fd").is_ok(), "and count descriptors");
+    }
 }

@@ -13,12 +13,12 @@ const RELEASE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Renews until the Lease is lost or given back.
 pub(super) async fn renew(candidate: Arc<Candidate>, mut held: Lease, fence: Fence, stop: CancellationToken) {
-    let _ends = fence.ends_with_this();
+    let leads = fence.ends_with_this();
     let election = candidate.election();
     loop {
         let pause = candidate.timing.retry.min(fence.left());
         if rest(pause, &stop).await == Rest::Stopped {
-            return release(&candidate, &election, &held).await;
+            break;
         }
         let asked = candidate.now();
         let left = fence.left();
@@ -26,7 +26,7 @@ pub(super) async fn renew(candidate: Arc<Candidate>, mut held: Lease, fence: Fen
             return tracing::error!(reason = "not renewed in time", "leadership lost");
         }
         let renewal = tokio::select! {
-            () = stop.cancelled() => return release(&candidate, &election, &held).await,
+            () = stop.cancelled() => break,
             renewal = tokio::time::timeout(left, once(&candidate, &election, &held, asked)) => renewal,
         };
         match renewal {
@@ -41,6 +41,9 @@ pub(super) async fn renew(candidate: Arc<Candidate>, mut held: Lease, fence: Fen
             Err(_) => tracing::warn!(failure = "no answer in time", "cannot renew leadership"),
         }
     }
+    // No fence is open any more when another may follow.
+    drop(leads);
+    release(&candidate, &election, &held).await;
 }
 
 /// One renewal. After a conflict, one more over what is there, if it still names us. `None`: somebody else has it, or it

@@ -44,6 +44,15 @@ pub enum Done {
     Failed,
 }
 
+/// What became of all moves of a visit.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Acted {
+    /// Of each declared output.
+    pub results: Vec<OutputResult>,
+    /// Secrets of ours that are not declared any more and still exist.
+    pub undeleted: Vec<String>,
+}
+
 /// What is written to the API server about a visit.
 #[derive(Debug)]
 pub struct Conclusion {
@@ -55,15 +64,10 @@ pub struct Conclusion {
     pub next: Option<Timestamp>,
 }
 
-/// Sums up a visit. `undeleted` are Secrets of ours that are not declared any more and still exist.
+/// Sums up a visit.
 #[must_use]
-pub fn conclude(
-    seen: &Observed,
-    decision: Decision,
-    results: &[OutputResult],
-    undeleted: &[String],
-    now: Timestamp,
-) -> Conclusion {
+pub fn conclude(seen: &Observed, decision: Decision, acted: &Acted, now: Timestamp) -> Conclusion {
+    let (results, undeleted) = (acted.results.as_slice(), acted.undeleted.as_slice());
     let stored = seen.object.status.clone().unwrap_or_default();
     let now = Time(Timestamp::from_second(now.as_second()).unwrap_or(now));
     let generation = seen.object.metadata.generation.unwrap_or_default();

@@ -16,7 +16,7 @@ pub mod source;
 pub mod subject;
 pub mod token;
 
-pub use conclude::{Conclusion, Done, OutputResult, conclude, malformed};
+pub use conclude::{Acted, Conclusion, Done, OutputResult, conclude, malformed};
 pub use decide::{Decision, decide};
 pub use notice::{Notice, Severity};
 pub use ownership::{Ownership, ownership};

@@ -1,2 +1,4 @@
+mod chart;
 mod controlplane;
 mod support;
+mod tools;

@@ -11,6 +11,7 @@
     reason = "a test fails by panicking, also in what its functions share"
 )]
 
+mod documentation;
 mod rendering;
 
 use std::collections::BTreeMap;

@@ -135,6 +135,15 @@ pub trait Provider: Send + Sync {
     }
 }
 
+/// The rule that one and only one of these members is set.
+fn exactly_one(members: &[&str]) -> serde_json::Value {
+    let set: Vec<String> = members.iter().map(|member| format!("has(self.{member})")).collect();
+    serde_json::json!([{
+        "rule": format!("[{}].filter(x, x).size() == 1", set.join(", ")),
+        "message": format!("exactly one provider must be set: {}", members.join(", ")),
+    }])
+}
+
 macro_rules! providers {
     ($($member:ident: $settings:ident = $doc:literal,)+) => {
         /// A provider, as `status.provider` names it.
@@ -167,9 +176,11 @@ macro_rules! providers {
         /// The provider and its settings: exactly one member.
         #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
         #[serde(rename_all = "camelCase")]
+        #[schemars(extend("x-kubernetes-validations" = exactly_one(&[$(stringify!($member)),+])))]
         pub struct ProviderSettings {
             $(
                 #[doc = $doc]
+                #[schemars(description = "")] // that of the settings shows through
                 #[serde(default, skip_serializing_if = "Option::is_none")]
                 pub $member: Option<$settings>,
             )+

@@ -20,6 +20,7 @@ mod files;
 mod kubectl;
 pub(crate) mod process;
 pub(crate) mod progress;
+mod rights;
 
 use std::path::{Path, PathBuf};
 use std::process::ChildStdin;

@@ -1,2 +1,13 @@
+#[cfg(test)]
+#[cfg(test)]
+
+mod api;
+#[cfg(test)]
+mod chart;
+mod controlplane;
+mod drift;
+mod leader;
 mod simulator;
-fn main(){}
+mod support;
+#[cfg(test)]
+mod tools;

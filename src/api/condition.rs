@@ -2,6 +2,7 @@
 
 use super::Reason;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use schemars::{Schema, SchemaGenerator, json_schema};
 
 macro_rules! condition_types {
     ($($(#[$doc:meta])* $name:ident,)+) => {
@@ -132,6 +133,57 @@ pub fn merge(stored: &[Condition], findings: &[Finding], generation: i64, now: &
         .collect()
 }
 
+/// The list of conditions in the schema: metav1's, with metav1's bounds, which the type alone does not carry.
+pub(super) fn conditions_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 32,
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["type"],
+        "items": {
+            "type": "object",
+            "description": "One aspect of the credential's state.",
+            "required": ["type", "status", "reason", "message", "lastTransitionTime"],
+            "properties": {
+                "type": {
+                    "type": "string",
+                    "description": "What is judged, such as Ready or Authenticated.",
+                    "maxLength": 316,
+                    "pattern": "^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?\
+                                (([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$",
+                },
+                "status": {
+                    "type": "string",
+                    "description": "Whether it holds.",
+                    "enum": ["True", "False", "Unknown"],
+                },
+                "reason": {
+                    "type": "string",
+                    "description": "Why, as one word of a closed list.",
+                    "minLength": 1,
+                    "maxLength": 1024,
+                    "pattern": "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$",
+                },
+                "message": {
+                    "type": "string",
+                    "description": "What is, and what to do next.",
+                    "maxLength": 32768,
+                },
+                "lastTransitionTime": {
+                    "type": "string",
+                    "description": "When the status changed last.",
+                    "format": "date-time",
+                },
+                "observedGeneration": {
+                    "type": "integer",
+                    "description": "The generation of the spec that this condition speaks of.",
+                    "format": "int64",
+                },
+            },
+        },
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,7 +200,10 @@ mod tests {
     fn a_transition_time_moves_only_with_the_status() {
         let first = merge(&[], &[finding(Status::False, Reason::KeyRejected)], 1, &at(10));
         let again = merge(&first, &[finding(Status::False, Reason::KeyRevoked)], 2, &at(20));
-        assert_eq!(again.first().map(|c| (c.last_transition_time.clone(), c.observed_generation)), Some((at(10), Some(2))));
+        assert_eq!(
+            again.first().map(|c| (c.last_transition_time.clone(), c.observed_generation)),
+            Some((at(10), Some(2)))
+        );
         let healed = merge(&again, &[finding(Status::True, Reason::Ready)], 2, &at(30));
         assert_eq!(healed.first().map(|c| c.last_transition_time.clone()), Some(at(30)));
         assert!(merge(&healed, &[], 2, &at(40)).is_empty(), "what is not found any more is dropped");

@@ -1,23 +1,25 @@
 //! What does the operator report? The status; only it is ever written.
 
+use super::condition::conditions_schema;
 use super::spec::Format;
 use crate::providers::ProviderKind;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What was found, and when it is looked at again.
+/// What was found out about the key, and when it is looked at again. Written by the operator only.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectorCredentialStatus {
-    /// The generation that this status speaks of; -1 before the first visit.
+    /// The generation of the spec that this status speaks of; `-1` before the first visit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// The provider.
+    /// The provider that the spec names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<ProviderKind>,
-    /// What is true of the credential.
+    /// What is true of the credential. `Ready` is the sum; `Stalled` means that a person must act.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "conditions_schema")]
     pub conditions: Vec<Condition>,
     /// The version of the source Secret that the verdict speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -31,20 +33,25 @@ pub struct ConnectorCredentialStatus {
     /// The key's history.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<KeyStatus>,
-    /// The access token that was minted last.
+    /// The access token that was minted last, for `aventri`; never the token itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<TokenStatus>,
-    /// The first Binding output, once written: servicebinding.io Provisioned Service.
+    /// The first `Binding` output, once written: this object is a Provisioned Service of the Service Binding
+    /// specification.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub binding: Option<BindingStatus>,
-    /// What is published.
+    /// The Secrets that are published.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["secretName"]))]
     pub outputs: Vec<OutputStatus>,
-    /// The value of reconcile.fluxcd.io/requestedAt that was acted on last.
+    /// The value of the annotation `reconcile.fluxcd.io/requestedAt` that was acted on last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
     pub last_handled_reconcile_at: Option<String>,
-    /// The value of connector-operator.io/reconcile-at that was acted on last.
+    /// The value of the annotation `connector-operator.io/reconcile-at` that was acted on last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
     pub last_handled_request: Option<String>,
 }
 
@@ -52,11 +59,14 @@ pub struct ConnectorCredentialStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SourceStatus {
-    /// Its name.
+    /// Name of the Secret.
+    #[schemars(length(max = 253))]
     pub secret_name: String,
     /// Its uid.
+    #[schemars(length(max = 128))]
     pub uid: String,
     /// Its resourceVersion.
+    #[schemars(length(max = 128))]
     pub resource_version: String,
 }
 
@@ -88,8 +98,9 @@ pub struct ValidationStatus {
     /// When undeclared scopes were looked for last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_scope_audit_time: Option<Time>,
-    /// A hash of provider settings, keySecretRef and mode: what the verdict is about. Nothing secret is in it.
+    /// A hash of provider settings, `keySecretRef` and mode: what the verdict is about. Nothing secret is in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
     pub subject: Option<String>,
 }
 
@@ -97,7 +108,7 @@ pub struct ValidationStatus {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ExpirationStatus {
-    /// When the key expires.
+    /// When the key expires, as declared by the Secret or by `expiresAt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<Time>,
     /// The threshold that was announced last.
@@ -109,10 +120,10 @@ pub struct ExpirationStatus {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct KeyStatus {
-    /// When these key bytes were first seen.
+    /// When this key was first seen; `maxAge` counts from here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_seen_time: Option<Time>,
-    /// When these key bytes were first published.
+    /// When this key was first published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub published_time: Option<Time>,
 }
@@ -134,6 +145,7 @@ pub struct TokenStatus {
 #[serde(rename_all = "camelCase")]
 pub struct BindingStatus {
     /// Name of the Secret.
+    #[schemars(length(max = 253))]
     pub name: String,
 }
 
@@ -142,10 +154,12 @@ pub struct BindingStatus {
 #[serde(rename_all = "camelCase")]
 pub struct OutputStatus {
     /// Name of the Secret.
+    #[schemars(length(max = 253))]
     pub secret_name: String,
-    /// Its shape.
+    /// The shape of its data.
     pub format: Format,
     /// The version that was written last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
     pub resource_version: Option<String>,
 }

@@ -1,1 +1,24 @@
-fn main() {}
+//! The operator: reads its flags, and runs.
+
+use connector_operator::args::Settings;
+use connector_operator::run::{prepare, run};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let settings = Settings::parse();
+    if let Err(error) = prepare(&settings) {
+        tracing::error!(%error, "cannot start");
+        return ExitCode::FAILURE;
+    }
+    let Ok(runtime) = tokio::runtime::Builder::new_multi_thread().enable_all().build() else {
+        tracing::error!("cannot start: the system refuses threads");
+        return ExitCode::FAILURE;
+    };
+    match runtime.block_on(run(settings)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "ended");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,1 +1,3 @@
+//! The command line: its commands follow; see `connectorctl --help`.
+
 fn main() {}

@@ -11,28 +11,40 @@ use serde_json::Value;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// Settings of an Aventri key.
+/// An Aventri (now Stova) key. Account ID and key are shown in Aventri under Settings, API; both are needed. They are
+/// exchanged for an access token, which is published and renewed in time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Aventri {
-    /// The Account ID, digits, as shown beside the key.
+    /// The Account ID, as shown beside the key: 1 to 20 digits, in quotes.
     #[serde(rename = "accountID")]
+    #[schemars(length(max = 20), regex(pattern = "^[0-9]{1,20}$"))]
     pub account_id: String,
     /// The region that the account lives in.
     pub region: Region,
-    /// How long a token lives: a setting of the account. 1m to 24h. Default: 10m.
+    /// How long a token lives, as set for the account: a duration from `1m` to `24h`. Tokens are renewed at two thirds
+    /// of it. Default: `10m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(max = 32),
+        regex(pattern = "^([0-9]{1,5}(h|m|s|ms)){1,4}$"),
+        extend("x-kubernetes-validations" = [{
+            "rule": "self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$') && \
+                     duration(self) >= duration('1m') && duration(self) <= duration('24h')",
+            "message": "`tokenLifetime` must be a duration from one minute (1m) to twenty-four hours (24h)",
+        }])
+    )]
     pub token_lifetime: Option<String>,
 }
 
 /// Aventri's regions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Region {
-    /// `na`
+    /// Accounts at na.eventscloud.com.
     NorthAmerica,
-    /// `emea`
+    /// Accounts at emea.eventscloud.com.
     EMEA,
-    /// `apac`
+    /// Accounts at apac.eventscloud.com.
     APAC,
 }
 

@@ -9,16 +9,19 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// Settings of a FLOW key.
+/// A FLOW key by OpenPlay. It is made in FLOW under Home, System Configuration, Integrations, FLOW API Keys, Create New
+/// API Key, with a reference, one purpose and an expiry date, to be repeated in `expiresAt`. FLOW's API is not public:
+/// until an administrator configures its endpoint the key is checked locally only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Flow {
-    /// The reference given to the key in FLOW.
+    /// The reference that was given to the key in FLOW: 1 to 256 characters, on one line. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256), regex(pattern = r"^[^\x00-\x1f\x7f]*$"))]
     pub reference: Option<String>,
-    /// The purpose chosen for the key in FLOW.
+    /// The purpose that was chosen for the key in FLOW.
     pub purpose: Purpose,
-    /// Logo and colours of a third-party checkout; copied to outputs, never fetched.
+    /// Logo and colours of a third-party checkout, as entered in FLOW. They are copied to outputs. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkout_theme: Option<CheckoutTheme>,
 }
@@ -40,14 +43,25 @@ pub enum Purpose {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckoutTheme {
-    /// Address of the logo, https.
+    /// Address of the logo: an https URL of at most 2048 visible ASCII characters. It is copied to outputs and never
+    /// fetched. Default: none.
     #[serde(default, rename = "logoURL", skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(max = 2048),
+        regex(pattern = r"^https://[!-~]+$"),
+        extend("x-kubernetes-validations" = [{
+            "rule": "isURL(self) && url(self).getHostname() != ''",
+            "message": "`logoURL` must be an https URL with a host",
+        }])
+    )]
     pub logo_url: Option<String>,
-    /// First colour, as `#112233`.
+    /// First colour: a number sign and six hex digits, such as `#112233`. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 7), regex(pattern = "^#[0-9A-Fa-f]{6}$"))]
     pub primary_color: Option<String>,
-    /// Second colour, as `#445566`.
+    /// Second colour: a number sign and six hex digits, such as `#445566`. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 7), regex(pattern = "^#[0-9A-Fa-f]{6}$"))]
     pub secondary_color: Option<String>,
 }
 

@@ -10,11 +10,21 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::time::Duration;
 
-/// Settings of a Flowlu key.
+/// A Flowlu key. An administrator makes it in Flowlu under the profile icon, Portal Settings, API Settings, Create, and
+/// picks the methods that it may use; it is not shown again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Flowlu {
-    /// The first label of the workspace's address: `mycompany` for mycompany.flowlu.com.
+    /// The workspace: the first label of its address, `mycompany` for mycompany.flowlu.com. At most 63 small letters,
+    /// digits and dashes; not `www`.
+    #[schemars(
+        length(max = 63),
+        regex(pattern = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"),
+        extend("x-kubernetes-validations" = [{
+            "rule": "self != 'www'",
+            "message": "`account` must be a workspace of yours: www is Flowlu's own site",
+        }])
+    )]
     pub account: String,
 }
 

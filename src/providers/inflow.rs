@@ -10,15 +10,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::time::Duration;
 
-/// Settings of an inFlow Inventory key.
+/// An inFlow Inventory key. An administrator makes it in inFlow under Integrations, API, Add new API key; it is shown
+/// once. The plan needs the API add-on. A key reads and writes all until it is deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InFlow {
-    /// The Company ID, a UUID, as shown on inFlow's Integrations page.
+    /// The Company ID, a UUID. It is shown on inFlow's page Integrations, API, beside the keys.
     #[serde(rename = "companyID")]
+    #[schemars(length(max = 36), regex(pattern = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"))]
     pub company_id: String,
-    /// Version of inFlow's API. Default: 2025-06-24.
+    /// The version of inFlow's API that workloads use: a date, as inFlow's documentation lists them.
+    /// Default: `2025-06-24`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 10), regex(pattern = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"))]
     pub api_version: Option<String>,
 }
 

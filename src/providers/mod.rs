@@ -141,10 +141,24 @@ pub trait Provider: Send + Sync {
         None
     }
 
+    /// Whether scopes beyond the declared ones are looked for, once a day at most.
+    fn audits(&self) -> bool {
+        false
+    }
+
     /// Whether this key always expires, so that the credential must say when.
     fn always_expires(&self) -> bool {
         false
     }
+}
+
+/// The rule that one and only one of these members is set.
+fn exactly_one(members: &[&str]) -> serde_json::Value {
+    let set: Vec<String> = members.iter().map(|member| format!("has(self.{member})")).collect();
+    serde_json::json!([{
+        "rule": format!("[{}].filter(x, x).size() == 1", set.join(", ")),
+        "message": format!("exactly one provider must be set: {}", members.join(", ")),
+    }])
 }
 
 macro_rules! providers {
@@ -179,9 +193,11 @@ macro_rules! providers {
         /// The provider and its settings: exactly one member.
         #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
         #[serde(rename_all = "camelCase")]
+        #[schemars(extend("x-kubernetes-validations" = exactly_one(&[$(stringify!($member)),+])))]
         pub struct ProviderSettings {
             $(
                 #[doc = $doc]
+                #[schemars(description = "")] // that of the settings shows through
                 #[serde(default, skip_serializing_if = "Option::is_none")]
                 pub $member: Option<$settings>,
             )+

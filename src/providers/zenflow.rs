@@ -9,23 +9,42 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// Settings of a ZenFlow key.
+/// A ZenFlow key. It is made in ZenFlow's dashboard under Settings, API Keys, Create API Key, with a name, scopes and
+/// an optional expiration, to be repeated in `expiresAt`; it is shown once. `{}` declares a Live key and no scopes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "!(has(self.scopePreset) && has(self.scopes))",
+    "message": "at most one of `scopePreset` and `scopes` must be set",
+    "fieldPath": ".scopes",
+}]))]
 pub struct ZenFlow {
-    /// Which environment the key is for; it must match the key's prefix. Default: Live.
+    /// Which environment the key is for; it must match the key's prefix. Default: `Live`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<Environment>,
-    /// A documented set of scopes. At most one of scopePreset and scopes.
+    /// The set of scopes that was chosen for the key. At most one of `scopePreset` and `scopes` is set. Default: no
+    /// scope is declared, so none is proved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope_preset: Option<ScopePreset>,
-    /// The scopes that the key should have. At most one of scopePreset and scopes.
+    /// The scopes that were chosen for the key, each once. Each read scope is proved by a small request; write scopes
+    /// cannot be proved without writing. At most one of `scopePreset` and `scopes` is set. Default: no scope is
+    /// declared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 9), extend("x-kubernetes-list-type" = "set"))]
     pub scopes: Option<Vec<Scope>>,
-    /// The allow-list that was set on the key, repeated here for messages: addresses or CIDRs.
+    /// The allow-list that was set on the key in ZenFlow, repeated here so that messages can name it: one to 64 IP
+    /// addresses or CIDRs. It needs the egress addresses of the operator and of the workloads. Default: none.
     #[serde(default, rename = "allowedCIDRs", skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 64),
+        inner(length(max = 43)),
+        extend("x-kubernetes-list-type" = "set", "x-kubernetes-validations" = [{
+            "rule": "self.all(c, isIP(c) || isCIDR(c))",
+            "message": "`allowedCIDRs` must be IP addresses such as 203.0.113.7 or CIDRs such as 198.51.100.0/24",
+        }])
+    )]
     pub allowed_cidrs: Option<Vec<String>>,
-    /// Whether a key that can do more than it declares is reported. Default: Ignore.
+    /// What to do about a key that can do more than it declares. Default: `Ignore`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub least_privilege: Option<LeastPrivilege>,
 }
@@ -49,7 +68,7 @@ pub enum ScopePreset {
     ERPSync,
     /// Read products and stock; write stock.
     StockSync,
-    /// `admin`.
+    /// The scope `admin`: everything.
     FullAccess,
 }
 

@@ -1,0 +1,206 @@
+//! Makes the moves that were decided, on Secrets of ours only. No choice is left here.
+
+use super::Context;
+use super::name::{Name, Sight};
+use crate::api::{ConnectorCredential, FIELD_MANAGER, GROUP, VERSION};
+use crate::error::{Class, Failure, Verb};
+use crate::outputs::{Rendered, labels};
+use crate::policy::{Acted, Decision, Done, Move, Observed, OutputPlan, OutputResult, Ownership, ownership};
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use kube::Api;
+use kube::api::{DeleteParams, PostParams, Preconditions};
+use std::collections::BTreeMap;
+
+/// Makes all moves, then deletes what is not declared any more, if every output stands. The first failure is
+/// returned beside the results; the other moves are made all the same.
+pub(super) async fn act(ctx: &Context, seen: &Observed, decision: &mut Decision) -> (Acted, Option<Failure>) {
+    let name = Name::of(&seen.object.metadata);
+    let hand =
+        Hand { ctx, seen, secrets: Api::namespaced(ctx.client.clone(), &name.namespace), namespace: name.namespace };
+    let mut acted = Acted::default();
+    let mut failure = None;
+    for plan in decision.outputs.iter_mut().flatten() {
+        let done = hand.make(plan).await.unwrap_or_else(|failed| {
+            failure.get_or_insert(failed);
+            Done::Failed
+        });
+        acted.results.push(OutputResult { name: plan.name.clone(), format: plan.format, done });
+    }
+    let standing = |result: &OutputResult| matches!(result.done, Done::Written(_) | Done::Unchanged(_) | Done::Kept(_));
+    let all_stand = acted.results.iter().all(standing);
+    for dropped in &decision.dropped {
+        let deleted = if all_stand { hand.delete(dropped).await } else { Ok(false) };
+        match deleted {
+            Ok(true) => {}
+            Ok(false) => acted.undeleted.push(dropped.clone()),
+            Err(failed) => {
+                acted.undeleted.push(dropped.clone());
+                failure.get_or_insert(failed);
+            }
+        }
+    }
+    (acted, failure)
+}
+
+/// What every move needs.
+struct Hand<'a> {
+    ctx: &'a Context,
+    seen: &'a Observed,
+    secrets: Api<Secret>,
+    namespace: String,
+}
+
+impl Hand<'_> {
+    async fn make(&self, plan: &mut OutputPlan) -> Result<Done, Failure> {
+        let existing = self.existing(&plan.name);
+        let version = existing.and_then(|secret| secret.metadata.resource_version.clone());
+        // The rendered bytes are moved into the write.
+        let done = match std::mem::replace(&mut plan.action, Move::Settled) {
+            Move::Create(rendered) => self.create(&plan.name, rendered).await?,
+            Move::Replace(rendered) => self.replace(&plan.name, rendered).await?,
+            Move::Recreate(rendered) => {
+                self.delete(&plan.name).await?;
+                self.create(&plan.name, rendered).await?
+            }
+            Move::Withdraw => {
+                self.delete(&plan.name).await?;
+                Done::Withdrawn
+            }
+            Move::Settled => Done::Unchanged(version),
+            Move::Keep => Done::Kept(version),
+            Move::Wait { lost } => Done::Waiting { lost },
+            Move::Gone => Done::Withdrawn,
+            Move::Blocked => Done::NotOwned,
+        };
+        if matches!(done, Done::Written(_)) {
+            self.ctx.metrics.published(plan.format);
+            tracing::info!(namespace = self.namespace, name = self.object_name(), secret = plan.name, "output written");
+        }
+        Ok(done)
+    }
+
+    fn object_name(&self) -> &str {
+        self.seen.object.metadata.name.as_deref().unwrap_or_default()
+    }
+
+    fn existing(&self, name: &str) -> Option<&Secret> {
+        let all = self.seen.targets.iter().chain(&self.seen.dropped);
+        all.filter(|target| target.name == name).find_map(|target| target.secret.as_deref())
+    }
+
+    async fn create(&self, name: &str, rendered: Rendered) -> Result<Done, Failure> {
+        let secret = self.fresh(name, rendered);
+        match self.secrets.create(&params(), &secret).await {
+            Ok(written) => Ok(self.written(name, &written.metadata)),
+            Err(error) => {
+                let failure = Failure::new(Verb::Create, "secrets", &error);
+                if failure.class() == Class::AlreadyExists {
+                    self.lost_the_race(name, failure).await
+                } else {
+                    Err(failure)
+                }
+            }
+        }
+    }
+
+    /// Somebody created it first. Not ours: it stays. Ours: the next visit sees it.
+    async fn lost_the_race(&self, name: &str, failure: Failure) -> Result<Done, Failure> {
+        let found = self.secrets.get_opt(name).await.map_err(|error| Failure::new(Verb::Get, "secrets", &error))?;
+        let Some(found) = found else { return Err(failure) };
+        self.ctx.index.wrote(&Name::new(&self.namespace, name), Sight::of(&found.metadata));
+        match ownership(&found, self.seen.uid()) {
+            Ownership::Foreign => Ok(Done::NotOwned),
+            Ownership::Ours => Err(failure),
+        }
+    }
+
+    /// Replaces the data of the Secret just read; the API server refuses if it has changed since.
+    async fn replace(&self, name: &str, rendered: Rendered) -> Result<Done, Failure> {
+        let Some(existing) = self.existing(name) else { return self.create(name, rendered).await };
+        self.still_wanted().await?;
+        let mut secret = existing.clone();
+        secret.metadata.labels.get_or_insert_default().extend(labels(self.object_name()));
+        secret.data = Some(data(rendered));
+        let written = self.secrets.replace(name, &params(), &secret).await;
+        let written = written.map_err(|error| Failure::new(Verb::Update, "secrets", &error))?;
+        Ok(self.written(name, &written.metadata))
+    }
+
+    /// Deletes a Secret of ours at the version that was read. Returns whether it is gone.
+    async fn delete(&self, name: &str) -> Result<bool, Failure> {
+        let Some(existing) = self.existing(name) else { return Ok(true) };
+        if ownership(existing, self.seen.uid()) == Ownership::Foreign {
+            return Ok(false);
+        }
+        self.still_wanted().await?;
+        let preconditions = Preconditions {
+            uid: existing.metadata.uid.clone(),
+            resource_version: existing.metadata.resource_version.clone(),
+        };
+        let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
+        match self.secrets.delete(name, &params).await.map_err(|error| Failure::new(Verb::Delete, "secrets", &error)) {
+            Ok(_) => {
+                self.ctx.index.wrote(&Name::new(&self.namespace, name), Sight::Absent);
+                tracing::info!(namespace = self.namespace, name = self.object_name(), secret = name, "output deleted");
+                Ok(true)
+            }
+            Err(failure) if failure.class() == Class::NotFound => Ok(true),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Before anything is overwritten or deleted: is the credential still what was decided about?
+    async fn still_wanted(&self) -> Result<(), Failure> {
+        let api: Api<ConnectorCredential> = Api::namespaced(self.ctx.client.clone(), &self.namespace);
+        let now = api.get_metadata_opt(self.object_name()).await;
+        let now = now.map_err(|error| Failure::new(Verb::Get, "connectorcredentials", &error))?;
+        let seen = &self.seen.object.metadata;
+        let same = now.is_some_and(|now| {
+            let meta = now.metadata;
+            meta.uid == seen.uid && meta.generation == seen.generation && meta.deletion_timestamp.is_none()
+        });
+        if same { Ok(()) } else { Err(Failure::overtaken("connectorcredentials")) }
+    }
+
+    fn written(&self, name: &str, meta: &ObjectMeta) -> Done {
+        self.ctx.index.wrote(&Name::new(&self.namespace, name), Sight::of(meta));
+        Done::Written(meta.resource_version.clone())
+    }
+
+    fn fresh(&self, name: &str, rendered: Rendered) -> Secret {
+        let secret_type = rendered.secret_type.to_owned();
+        Secret {
+            metadata: ObjectMeta {
+                name: Some(name.to_owned()),
+                namespace: Some(self.namespace.clone()),
+                labels: Some(labels(self.object_name())),
+                owner_references: Some(vec![owner(&self.seen.object)]),
+                ..ObjectMeta::default()
+            },
+            type_: Some(secret_type),
+            data: Some(data(rendered)),
+            ..Secret::default()
+        }
+    }
+}
+
+fn owner(object: &ConnectorCredential) -> OwnerReference {
+    OwnerReference {
+        api_version: format!("{GROUP}/{VERSION}"),
+        kind: "ConnectorCredential".to_owned(),
+        name: object.metadata.name.clone().unwrap_or_default(),
+        uid: object.metadata.uid.clone().unwrap_or_default(),
+        controller: Some(true),
+        block_owner_deletion: None,
+    }
+}
+
+fn data(rendered: Rendered) -> BTreeMap<String, ByteString> {
+    rendered.data.into_iter().map(|(name, value)| (name, ByteString(value.to_vec()))).collect()
+}
+
+fn params() -> PostParams {
+    PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() }
+}

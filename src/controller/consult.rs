@@ -1,0 +1,117 @@
+//! What does the provider say? Claims what must be claimed, takes from the object's bucket, and asks.
+
+use super::Context;
+use super::name::Name;
+use super::status::{Guard, apply_status};
+use crate::api::Reason;
+use crate::credential::AccessToken;
+use crate::error::Failure;
+use crate::metrics;
+use crate::policy::{Acted, CLAIM, Check, Decision, Observed, after, asked_for, conclude, decide, resolve};
+use crate::probe::{CheckOptions, Checked, Outcome};
+use crate::providers::{Doubt, ProviderKind, Rejection, Verdict};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What became of a check that was due.
+pub(super) enum Heard {
+    /// The provider was asked, by this check or by an equal one.
+    Answer(Arc<Checked>),
+    /// It is not this check's turn until then.
+    Later(Timestamp),
+    /// There was nobody to ask.
+    Nothing,
+}
+
+/// Asks the provider about the key that was seen. After a claim `seen.object` is what was written.
+///
+/// # Errors
+/// [`Failure`], when the claim could not be stored; then nobody was asked.
+pub(super) async fn consult(ctx: &Context, seen: &mut Observed, check: Check) -> Result<Heard, Failure> {
+    let now = ctx.clock.now();
+    if check.claim {
+        claim(ctx, seen, now).await?;
+    }
+    let Ok(resolved) = resolve(seen) else { return Ok(Heard::Nothing) };
+    let Some(provider) = seen.provider() else { return Ok(Heard::Nothing) };
+    let options = CheckOptions {
+        depth: check.depth,
+        proved: check.proved,
+        namespace: Name::of(&seen.object.metadata).namespace,
+        since: since(seen, check, now),
+    };
+    let heard = match ctx.prober.check(provider, &resolved.key, &options).await {
+        Outcome::Later { at, .. } => return Ok(Heard::Later(at)),
+        Outcome::NotAsked(_) => return Ok(Heard::Nothing),
+        Outcome::Checked { checked, shared } => {
+            if !shared {
+                count(ctx, provider.profile().kind, &checked);
+            }
+            checked
+        }
+    };
+    if check.unscheduled {
+        ctx.memory.take_unscheduled(seen.uid(), now);
+    }
+    if let Verdict::Accepted(proof) = &heard.verdict {
+        remember_token(ctx, seen, proof.token.as_ref());
+    }
+    Ok(Heard::Answer(heard))
+}
+
+fn count(ctx: &Context, provider: ProviderKind, checked: &Checked) {
+    let (verdict, took) = (&checked.verdict, checked.duration);
+    ctx.metrics.checked(&metrics::Checked { provider, verdict, reason: reason(verdict), took });
+}
+
+/// The reason that conditions would have if this answer stood alone.
+fn reason(verdict: &Verdict) -> Reason {
+    match verdict {
+        Verdict::Accepted(_) => Reason::KeyAccepted,
+        Verdict::Rejected(Rejection::Key) => Reason::KeyRejected,
+        Verdict::Rejected(Rejection::Expired) => Reason::KeyExpired,
+        Verdict::Rejected(Rejection::Revoked) => Reason::KeyRevoked,
+        Verdict::Inconclusive(Doubt::Unavailable) => Reason::ProviderUnavailable,
+        Verdict::Inconclusive(Doubt::RateLimited) => Reason::RateLimited,
+        Verdict::Inconclusive(Doubt::Unexpected) => Reason::UnexpectedResponse,
+    }
+}
+
+fn remember_token(ctx: &Context, seen: &mut Observed, token: Option<&AccessToken>) {
+    let Some(token) = token.and_then(|token| AccessToken::parse(token.reveal()).ok()) else { return };
+    let token = Arc::new(token);
+    ctx.memory.remember_token(seen.uid(), Some(Arc::clone(&token)));
+    seen.traits.token = Some(token);
+}
+
+/// How old an answer to the same question may be. A request by annotation wants a new one; a scheduled check one that
+/// is newer than its last; a new key's may be as old as the interval.
+fn since(seen: &Observed, check: Check, now: Timestamp) -> Timestamp {
+    if check.unscheduled && asked_for(&seen.object) {
+        return now;
+    }
+    let status = seen.object.status.as_ref();
+    let last =
+        status.and_then(|status| status.validation.as_ref()).and_then(|validation| validation.last_check_time.as_ref());
+    match last.filter(|_| !check.unscheduled) {
+        Some(last) => after(last.0, Duration::from_secs(1)),
+        None => earlier(now, seen.interval()),
+    }
+}
+
+fn earlier(time: Timestamp, by: Duration) -> Timestamp {
+    jiff::SignedDuration::try_from(by).ok().and_then(|by| time.checked_sub(by).ok()).unwrap_or(time)
+}
+
+/// A claim: the next check moves past this call's deadline, in a write that fails if anybody wrote meanwhile. The
+/// loser does not call. What was known of another key is not carried into it.
+async fn claim(ctx: &Context, seen: &mut Observed, now: Timestamp) -> Result<(), Failure> {
+    let end = after(now, CLAIM);
+    let undecided = Decision { outputs: None, ..decide(seen, None, Some(end), now) };
+    let mut status = conclude(seen, undecided, &Acted::default(), now).status;
+    status.validation.get_or_insert_default().next_check_time = Some(Time(end));
+    seen.object = apply_status(ctx, &seen.object, &status, Guard::Version).await?;
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! Who is told? Events (events.k8s.io/v1) from a bounded queue and one task: a slow API server costs Events, not visits.
+
+use crate::api::{ConnectorCredential, FIELD_MANAGER, GROUP, VERSION};
+use crate::clock::Clock;
+use crate::error::{Failure, Verb};
+use crate::policy::{Notice, Severity};
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use kube::api::PostParams;
+use kube::{Api, Client};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Events that may wait at the most; more are dropped.
+const QUEUE: usize = 1024;
+const LONGEST_NOTE: usize = 1024;
+const LONGEST_NAME: usize = 200;
+
+/// An Event about a credential.
+#[derive(Debug)]
+pub struct Tidings {
+    regarding: ObjectReference,
+    source: String,
+    notice: Notice,
+}
+
+impl Tidings {
+    /// An Event about this object, related to its source Secret.
+    #[must_use]
+    pub fn about(object: &ConnectorCredential, notice: Notice) -> Self {
+        let meta = &object.metadata;
+        let regarding = ObjectReference {
+            api_version: Some(format!("{GROUP}/{VERSION}")),
+            kind: Some("ConnectorCredential".to_owned()),
+            name: meta.name.clone(),
+            namespace: meta.namespace.clone(),
+            uid: meta.uid.clone(),
+            ..ObjectReference::default()
+        };
+        Self { regarding, source: object.spec.key_secret_ref.name.clone(), notice }
+    }
+}
+
+/// The near end of the queue.
+#[derive(Debug, Clone)]
+pub struct Teller(mpsc::Sender<Tidings>);
+
+impl Teller {
+    /// Queues an Event, or drops it when the queue is full.
+    pub fn tell(&self, tidings: Tidings) {
+        if self.0.try_send(tidings).is_err() {
+            tracing::warn!("event dropped: the queue is full");
+        }
+    }
+}
+
+/// The far end of the queue.
+#[derive(Debug)]
+pub struct Queue(mpsc::Receiver<Tidings>);
+
+/// A queue for Events.
+#[must_use]
+pub fn queue() -> (Teller, Queue) {
+    let (near, far) = mpsc::channel(QUEUE);
+    (Teller(near), Queue(far))
+}
+
+/// Sends what is queued until every near end is gone.
+pub async fn send(client: Client, mut queue: Queue, clock: Arc<dyn Clock>, instance: String) {
+    let mut count: u64 = 0;
+    while let Some(tidings) = queue.0.recv().await {
+        count = count.wrapping_add(1);
+        let namespace = tidings.regarding.namespace.clone().unwrap_or_default();
+        let event = event(tidings, clock.now(), count, &instance);
+        let api: Api<Event> = Api::namespaced(client.clone(), &namespace);
+        if let Err(error) = api.create(&PostParams::default(), &event).await {
+            let failure = Failure::new(Verb::Create, "events", &error);
+            tracing::warn!(namespace, %failure, "event not written");
+        }
+    }
+}
+
+fn event(tidings: Tidings, now: jiff::Timestamp, count: u64, instance: &str) -> Event {
+    let Tidings { regarding, source, notice } = tidings;
+    let subject: String = regarding.name.clone().unwrap_or_default().chars().take(LONGEST_NAME).collect();
+    let stamp = now.as_nanosecond().unsigned_abs().wrapping_add(u128::from(count));
+    Event {
+        metadata: ObjectMeta {
+            name: Some(format!("{}.{stamp:x}", subject.trim_end_matches(['.', '-']))),
+            namespace: regarding.namespace.clone(),
+            ..ObjectMeta::default()
+        },
+        action: Some(notice.action.to_owned()),
+        event_time: Some(MicroTime(now)),
+        note: Some(notice.note.chars().take(LONGEST_NOTE).collect()),
+        reason: Some(notice.reason.name().to_owned()),
+        related: Some(ObjectReference {
+            api_version: Some("v1".to_owned()),
+            kind: Some("Secret".to_owned()),
+            name: Some(source),
+            namespace: regarding.namespace.clone(),
+            ..ObjectReference::default()
+        }),
+        regarding: Some(regarding),
+        reporting_controller: Some(format!("{GROUP}/{FIELD_MANAGER}")),
+        reporting_instance: Some(instance.chars().take(128).collect()),
+        type_: Some(match notice.severity {
+            Severity::Normal => "Normal".to_owned(),
+            Severity::Warning => "Warning".to_owned(),
+        }),
+        ..Event::default()
+    }
+}

@@ -1,0 +1,122 @@
+//! What does this process know that the cluster does not? A keyed hash of each key, the token minted last, the bucket
+//! of unscheduled checks, and what was written last. All of it may be lost: then it is done without.
+
+use super::name::is_newer;
+use crate::api::ConnectorCredential;
+use crate::credential::{AccessToken, Key};
+use crate::policy::{after, jittered};
+use jiff::{SignedDuration, Timestamp};
+use ring::hmac;
+use ring::rand::SystemRandom;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// One unscheduled check comes back in so long; two may follow each other at once.
+const REFILL: Duration = Duration::from_secs(30);
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LONGEST_RETRY: Duration = Duration::from_secs(30);
+
+#[derive(Default)]
+struct Entry {
+    fingerprint: Option<hmac::Tag>,
+    token: Option<Arc<AccessToken>>,
+    full_at: Timestamp,
+    written: Option<Arc<ConnectorCredential>>,
+    failures: u32,
+}
+
+/// What this process knows of each credential, by its uid.
+pub struct Memory {
+    key: hmac::Key,
+    entries: Mutex<HashMap<String, Entry>>,
+}
+
+impl Memory {
+    /// An empty memory with a hashing key of its own.
+    ///
+    /// # Errors
+    /// When the system has no randomness.
+    pub fn new() -> Result<Self, ring::error::Unspecified> {
+        let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())?;
+        Ok(Self { key, entries: Mutex::default() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether `key` is the one that was remembered last; `None` when none was.
+    pub fn same_key(&self, uid: &str, key: &Key) -> Option<bool> {
+        let entries = self.lock();
+        let tag = entries.get(uid)?.fingerprint.as_ref()?;
+        Some(hmac::verify(&self.key, key.reveal().as_bytes(), tag.as_ref()).is_ok())
+    }
+
+    /// Remembers that the status speaks of `key` now; a token that was minted from another one is dropped.
+    pub fn remember_key(&self, uid: &str, key: &Key) {
+        let tag = hmac::sign(&self.key, key.reveal().as_bytes());
+        self.lock().entry(uid.to_owned()).or_default().fingerprint = Some(tag);
+    }
+
+    /// The token that was minted last.
+    pub fn token(&self, uid: &str) -> Option<Arc<AccessToken>> {
+        self.lock().get(uid).and_then(|entry| entry.token.clone())
+    }
+
+    /// Remembers a token, or that there is none.
+    pub fn remember_token(&self, uid: &str, token: Option<Arc<AccessToken>>) {
+        self.lock().entry(uid.to_owned()).or_default().token = token;
+    }
+
+    /// When the next unscheduled check may start.
+    pub fn unscheduled_at(&self, uid: &str) -> Timestamp {
+        let full_at = self.lock().get(uid).map_or(Timestamp::UNIX_EPOCH, |entry| entry.full_at);
+        SignedDuration::try_from(REFILL).ok().and_then(|ahead| full_at.checked_sub(ahead).ok()).unwrap_or(full_at)
+    }
+
+    /// Takes one unscheduled check out of the bucket.
+    pub fn take_unscheduled(&self, uid: &str, now: Timestamp) {
+        let mut entries = self.lock();
+        let entry = entries.entry(uid.to_owned()).or_default();
+        entry.full_at = after(entry.full_at.max(now), REFILL);
+    }
+
+    /// Remembers what was written last.
+    pub fn remember_written(&self, uid: &str, object: Arc<ConnectorCredential>) {
+        self.lock().entry(uid.to_owned()).or_default().written = Some(object);
+    }
+
+    /// What was written last, if the watch has not delivered it yet.
+    pub fn newer(&self, watched: &ConnectorCredential) -> Option<Arc<ConnectorCredential>> {
+        let version = |object: &ConnectorCredential| object.metadata.resource_version.clone().unwrap_or_default();
+        let mut entries = self.lock();
+        let entry = entries.get_mut(watched.metadata.uid.as_deref()?)?;
+        if entry.written.as_ref().is_some_and(|written| !is_newer(&version(written), &version(watched))) {
+            entry.written = None;
+        }
+        entry.written.clone()
+    }
+
+    /// How long to wait after a failure to reach the API server; each failure in a row doubles it.
+    pub fn failed(&self, uid: &str) -> Duration {
+        let mut entries = self.lock();
+        let entry = entries.entry(uid.to_owned()).or_default();
+        entry.failures = entry.failures.saturating_add(1);
+        let range = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(entry.failures.min(10))).min(LONGEST_RETRY);
+        let half = range.mul_f64(0.5);
+        half.saturating_add(jittered(half, uid, &entry.failures.to_string()))
+    }
+
+    /// The API server did what was asked.
+    pub fn succeeded(&self, uid: &str) {
+        if let Some(entry) = self.lock().get_mut(uid) {
+            entry.failures = 0;
+        }
+    }
+
+    /// Forgets a credential that is gone.
+    pub fn forget(&self, uid: &str) {
+        self.lock().remove(uid);
+    }
+}

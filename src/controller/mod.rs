@@ -1,0 +1,169 @@
+//! Brings credentials up to date: the phases in their order, a file each. Effects only; what is to be done is decided
+//! in `policy`.
+
+mod act;
+mod consult;
+mod events;
+mod health;
+mod index;
+mod memory;
+mod name;
+mod observe;
+mod rest;
+mod series;
+mod slim;
+mod status;
+mod watches;
+mod work;
+
+pub use events::{Queue, Teller, queue, send};
+pub use health::Pulse;
+pub use index::Index;
+pub use memory::Memory;
+pub use name::Name;
+pub use series::StoreSeries;
+pub use watches::{Gate, Watches, store, triggers};
+pub use work::work;
+
+use crate::api::ConnectorCredential;
+use crate::args::SecretWatch;
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::error::{Class, Failure};
+use crate::leader::Fence;
+use crate::metrics::Metrics;
+use crate::policy::{Asked, Plan, decide, jittered, probe_plan};
+use crate::probe::Prober;
+use consult::{Heard, consult};
+use jiff::Timestamp;
+use kube::core::DeserializeGuard;
+use name::Sight;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A credential, or the metadata of an object that does not fit the schema.
+pub type Guarded = DeserializeGuard<ConnectorCredential>;
+
+/// Everything that the phases share.
+pub struct Context {
+    /// Reads and writes.
+    pub client: kube::Client,
+    /// Whose business a Secret is.
+    pub index: Arc<Index>,
+    /// What only this process knows.
+    pub memory: Memory,
+    /// The administrator's settings.
+    pub sites: Arc<Settings>,
+    /// Asks providers.
+    pub prober: Prober,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Takes Events.
+    pub events: Teller,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// Whether this process still leads.
+    pub fence: Fence,
+    /// Since when it does.
+    pub leading_since: Timestamp,
+    /// How changes of Secrets are noticed.
+    pub secret_watch: SecretWatch,
+}
+
+/// Without a watch, Secrets are read again in so long.
+const REREAD: Duration = Duration::from_secs(270);
+/// And at the most so much more.
+const REREAD_SPREAD: Duration = Duration::from_secs(60);
+
+impl Context {
+    /// The time in whole seconds, as statuses have it.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        let now = self.clock.now();
+        Timestamp::from_second(now.as_second()).unwrap_or(now)
+    }
+
+    /// Whether the watch has seen that there is no such Secret.
+    #[must_use]
+    pub fn is_absent(&self, secret: &Name) -> bool {
+        self.secret_watch == SecretWatch::Metadata && self.index.sight(secret) == Sight::Absent
+    }
+}
+
+/// Brings one credential up to date: looks, thinks, writes, tells; in that order. Returns when to look again.
+///
+/// # Errors
+/// [`Failure`], when it could not look or could not write. All else is a finding in the status.
+pub async fn reconcile(ctx: &Context, object: Arc<ConnectorCredential>) -> Result<Option<Timestamp>, Failure> {
+    if let Some(next) = rest::at_rest(ctx, &object) {
+        return Ok(next);
+    }
+    let mut seen = observe::observe(ctx, object).await?;
+    let (heard, wait) = match probe_plan(&seen, ctx.now()) {
+        Plan::Due(check) => match consult(ctx, &mut seen, check).await? {
+            Heard::Answer(checked) => (Some(checked), None),
+            Heard::Later(at) => (None, Some(at)),
+            Heard::Nothing => (None, None),
+        },
+        Plan::Later(at) => (None, Some(at)),
+        Plan::Pointless(_) => (None, None),
+    };
+    ctx.must_lead()?;
+    ctx.must_be_current(&seen)?;
+    let asked = heard.as_ref().map(|heard| Asked {
+        verdict: &heard.verdict,
+        at: whole(heard.asked_at),
+        retry_at: heard.retry_at,
+    });
+    let mut decision = decide(&seen, asked, wait, ctx.now());
+    let (acted, failure) = act::act(ctx, &seen, &mut decision).await;
+    let next = status::report(ctx, &seen, decision, &acted).await?;
+    failure.map_or(Ok(ctx.sooner(next, seen.uid())), Err)
+}
+
+impl Context {
+    /// Nothing is written by a process that does not lead any more.
+    fn must_lead(&self) -> Result<(), Failure> {
+        if self.fence.holds() { Ok(()) } else { Err(Failure::overtaken("leases")) }
+    }
+
+    /// A verdict never speaks of another version than the one that was asked about.
+    fn must_be_current(&self, seen: &crate::policy::Observed) -> Result<(), Failure> {
+        let crate::policy::Source::Found(secret) = &seen.source else { return Ok(()) };
+        let known = self.index.sight(&Name::of(&secret.metadata));
+        let overtaken = matches!(known, Sight::Present { .. }) && Sight::of(&secret.metadata).is_overtaken_by(&known);
+        if overtaken { Err(Failure::overtaken("secrets")) } else { Ok(()) }
+    }
+
+    /// Without a watch on Secrets they are read again every five minutes or so.
+    fn sooner(&self, next: Option<Timestamp>, uid: &str) -> Option<Timestamp> {
+        let reread = || crate::policy::after(self.now(), REREAD.saturating_add(jittered(REREAD_SPREAD, uid, "reread")));
+        match self.secret_watch {
+            SecretWatch::Metadata => next,
+            SecretWatch::None => next.into_iter().chain([reread()]).min(),
+        }
+    }
+}
+
+fn whole(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+/// How long to wait after a failure: what the server asked for, a moment when somebody was faster, else a backoff.
+#[must_use]
+pub fn retry_after(ctx: &Context, uid: &str, failure: &Failure) -> Duration {
+    match failure.class() {
+        Class::Throttled(Some(wait)) => wait.min(Duration::from_secs(60)),
+        Class::Conflict => Duration::from_millis(200),
+        Class::NotFound
+        | Class::Forbidden
+        | Class::Unauthorized
+        | Class::AlreadyExists
+        | Class::Invalid
+        | Class::Throttled(None)
+        | Class::Timeout
+        | Class::Unavailable
+        | Class::Gone
+        | Class::Unexpected => ctx.memory.failed(uid),
+    }
+}

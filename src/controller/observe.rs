@@ -1,0 +1,108 @@
+//! What is there? Reads the source and the outputs of one credential; judges nothing and writes nothing.
+
+use super::Context;
+use super::name::Name;
+use crate::api::{ConnectorCredential, Output};
+use crate::credential::Key;
+use crate::error::{Class, Failure, Verb};
+use crate::outputs::token_in;
+use crate::policy::{Observed, Ownership, Source, Target, Traits, declared_outputs, ownership, source};
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
+use std::sync::Arc;
+
+/// Reads all that a decision about `object` may rest on.
+///
+/// # Errors
+/// [`Failure`], when the API server could not be asked. A missing or forbidden source is a finding.
+pub(super) async fn observe(ctx: &Context, object: Arc<ConnectorCredential>) -> Result<Observed, Failure> {
+    let name = Name::of(&object.metadata);
+    let secrets: Api<Secret> = Api::namespaced(ctx.client.clone(), &name.namespace);
+    let mut seen = Observed {
+        source: Source::Missing,
+        targets: Vec::new(),
+        dropped: Vec::new(),
+        claimed: ctx.index.claimed(&name),
+        site: object
+            .spec
+            .provider
+            .chosen()
+            .map(|provider| ctx.sites.site(provider.profile().kind).clone())
+            .unwrap_or_default(),
+        traits: Traits::default(),
+        object,
+    };
+    if seen.object.spec.suspend == Some(true) {
+        return Ok(seen);
+    }
+    seen.source = read_source(&secrets, &seen.object.spec.key_secret_ref.name).await?;
+    if !matches!(seen.source, Source::Denied) {
+        read_targets(ctx, &mut seen, &secrets, &name).await?;
+    }
+    seen.traits = traits(ctx, &seen);
+    Ok(seen)
+}
+
+async fn read_source(secrets: &Api<Secret>, name: &str) -> Result<Source, Failure> {
+    match secrets.get_opt(name).await.map_err(|error| Failure::new(Verb::Get, "secrets", &error)) {
+        Ok(Some(secret)) => Ok(Source::Found(Box::new(secret))),
+        Ok(None) => Ok(Source::Missing),
+        Err(failure) if failure.class() == Class::Forbidden => Ok(Source::Denied),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// A Secret that the watch has seen to be absent is not asked for: creating it relies on the API server's refusal.
+async fn read_targets(ctx: &Context, seen: &mut Observed, secrets: &Api<Secret>, name: &Name) -> Result<(), Failure> {
+    let declared: Vec<String> = declared_outputs(&seen.object).into_iter().map(|output| output.secret_name).collect();
+    for output in &declared {
+        let secret = read_target(ctx, secrets, &Name::new(&name.namespace, output)).await?;
+        seen.targets.push(Target { name: output.clone(), secret });
+    }
+    let source = &seen.object.spec.key_secret_ref.name;
+    for other in ctx.index.interests(name).into_iter().filter(|other| other != source && !declared.contains(other)) {
+        let secret = read_target(ctx, secrets, &Name::new(&name.namespace, &other)).await?;
+        seen.dropped.push(Target { name: other, secret });
+    }
+    Ok(())
+}
+
+async fn read_target(ctx: &Context, secrets: &Api<Secret>, name: &Name) -> Result<Option<Box<Secret>>, Failure> {
+    if ctx.is_absent(name) {
+        return Ok(None);
+    }
+    let secret = secrets.get_opt(&name.name).await.map_err(|error| Failure::new(Verb::Get, "secrets", &error))?;
+    Ok(secret.map(Box::new))
+}
+
+/// What only this process knows; a token that it does not remember is read back from an output of ours.
+fn traits(ctx: &Context, seen: &Observed) -> Traits {
+    let uid = seen.uid();
+    let token = ctx.memory.token(uid).or_else(|| {
+        let token = seen.outputs().iter().find_map(|output| stored_token(seen, output)).map(Arc::new);
+        if token.is_some() {
+            ctx.memory.remember_token(uid, token.clone());
+        }
+        token
+    });
+    Traits {
+        same_key: key_bytes(seen).and_then(|key| ctx.memory.same_key(uid, &key)),
+        token,
+        unscheduled_at: ctx.memory.unscheduled_at(uid),
+        leading_since: ctx.leading_since,
+    }
+}
+
+/// The key in the source, whatever else is wrong with it.
+pub(super) fn key_bytes(seen: &Observed) -> Option<Key> {
+    let Source::Found(secret) = &seen.source else { return None };
+    let name = seen.object.spec.key_secret_ref.key.as_deref().unwrap_or(source::DEFAULT_KEY);
+    Key::parse(&secret.data.as_ref()?.get(name)?.0).ok()
+}
+
+fn stored_token(seen: &Observed, output: &Output) -> Option<crate::credential::AccessToken> {
+    let mints = seen.provider().is_some_and(|provider| provider.profile().mints_token);
+    let secret = seen.target(&output.secret_name)?.secret.as_deref().filter(|_| mints)?;
+    let data = secret.data.as_ref().filter(|_| ownership(secret, seen.uid()) == Ownership::Ours)?;
+    token_in(output, |name| data.get(name).map(|value| value.0.as_slice()))
+}

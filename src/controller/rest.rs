@@ -1,0 +1,102 @@
+//! Is there nothing to do? Answered from the status and what the watches saw, without a request: so a restart with a
+//! thousand healthy credentials reads no Secret.
+
+use super::Context;
+use super::name::{Name, Sight};
+use crate::api::{ConditionType, Conditions, ConnectorCredential, ConnectorCredentialStatus, PublishPolicy, Reason};
+use crate::args::SecretWatch;
+use crate::policy::confidence::after_grace;
+use crate::policy::{Observed, Source, Traits, asked_for, declared_outputs, expiry};
+use crate::providers::Unaddressable;
+use jiff::Timestamp;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// `Some(next)`, when all is as the status says until `next`. `None`: somebody has to look.
+pub(super) fn at_rest(ctx: &Context, object: &Arc<ConnectorCredential>) -> Option<Option<Timestamp>> {
+    let status = object.status.as_ref()?;
+    let settled = ctx.secret_watch == SecretWatch::Metadata
+        && object.spec.suspend != Some(true)
+        && status.observed_generation == object.metadata.generation
+        && !asked_for(object)
+        && is_published(object, status)
+        && same_site(ctx, object, status)
+        && same_secrets(ctx, object, status)
+        && ctx.index.claimed(&Name::of(&object.metadata)).is_empty();
+    if !settled {
+        return None;
+    }
+    next_wake(ctx, object, status)
+}
+
+fn is_published(object: &ConnectorCredential, status: &ConnectorCredentialStatus) -> bool {
+    let published = status.conditions.reason(ConditionType::Published);
+    let outputs = match object.spec.publish_policy {
+        Some(PublishPolicy::Never) => published.is_none(),
+        _ => published == Some(Reason::Published),
+    };
+    outputs && status.conditions.is_true(ConditionType::Ready) && !status.conditions.is_true(ConditionType::Reconciling)
+}
+
+/// Whether an endpoint is configured is the administrator's business, and may have changed with a restart.
+fn same_site(ctx: &Context, object: &ConnectorCredential, status: &ConnectorCredentialStatus) -> bool {
+    let Some(provider) = object.spec.provider.chosen() else { return false };
+    let site = ctx.sites.site(provider.profile().kind);
+    let without = matches!(provider.base(site), Err(Unaddressable::NotConfigured));
+    let local = status.conditions.reason(ConditionType::Authenticated) == Some(Reason::LocalOnly);
+    local || without == (status.conditions.reason(ConditionType::Authenticated) == Some(Reason::EndpointNotConfigured))
+}
+
+fn same_secrets(ctx: &Context, object: &ConnectorCredential, status: &ConnectorCredentialStatus) -> bool {
+    let name = Name::of(&object.metadata);
+    let sight = |secret: &str| ctx.index.sight(&Name::new(&name.namespace, secret));
+    let source = status.source.as_ref().is_some_and(|source| {
+        let wanted = Sight::Present { uid: source.uid.clone(), version: source.resource_version.clone() };
+        source.secret_name == object.spec.key_secret_ref.name && sight(&source.secret_name) == wanted
+    });
+    let outputs = status.outputs.iter().all(|output| match sight(&output.secret_name) {
+        Sight::Present { version, .. } => Some(version) == output.resource_version,
+        Sight::Unknown | Sight::Absent => false,
+    });
+    source
+        && outputs
+        && (object.spec.publish_policy == Some(PublishPolicy::Never) || nothing_else(ctx, object, status, &name))
+}
+
+/// The published outputs are the declared ones, and no other Secret of ours is left.
+fn nothing_else(ctx: &Context, object: &ConnectorCredential, status: &ConnectorCredentialStatus, name: &Name) -> bool {
+    let declared: BTreeSet<_> = declared_outputs(object).into_iter().map(|output| output.secret_name).collect();
+    let published: BTreeSet<_> = status.outputs.iter().map(|output| output.secret_name.clone()).collect();
+    let source = &object.spec.key_secret_ref.name;
+    let others = ctx.index.interests(name).into_iter().filter(|secret| secret != source && !declared.contains(secret));
+    let gone = |secret: String| ctx.index.sight(&Name::new(&name.namespace, &secret)) == Sight::Absent;
+    declared == published && others.map(gone).all(|gone| gone)
+}
+
+/// The earliest of check, warning, rotation and end of grace; `None` when one of them is past.
+fn next_wake(
+    ctx: &Context,
+    object: &Arc<ConnectorCredential>,
+    status: &ConnectorCredentialStatus,
+) -> Option<Option<Timestamp>> {
+    let now = ctx.now();
+    let unread = Observed {
+        object: Arc::clone(object),
+        source: Source::Missing,
+        targets: Vec::new(),
+        dropped: Vec::new(),
+        claimed: BTreeSet::new(),
+        site: crate::providers::Site::default(),
+        traits: Traits::default(),
+    };
+    let outlook = expiry::outlook(&unread, None, false, now);
+    let due = status.conditions.is_true(ConditionType::RotationDue);
+    let too_old = expiry::too_old_at(&unread, status.key.as_ref()).filter(|_| !due);
+    let validation = status.validation.as_ref();
+    let check = validation.and_then(|validation| validation.next_check_time.as_ref()).map(|next| next.0);
+    let grace =
+        validation.and_then(|validation| validation.outage_start_time.as_ref()).map(|since| after_grace(&since.0));
+    let next = [check, outlook.next, too_old, grace].into_iter().flatten().min();
+    let past = outlook.announce || next.is_some_and(|next| next <= now);
+    if past { None } else { Some(next) }
+}

@@ -1,0 +1,105 @@
+//! The one status write of a visit, on change only; then Events.
+
+use super::Context;
+use super::events::Tidings;
+use super::name::Name;
+use super::observe::key_bytes;
+use crate::api::{ConnectorCredential, ConnectorCredentialStatus, FIELD_MANAGER, GROUP, VERSION};
+use crate::error::{Failure, Verb};
+use crate::policy::{Acted, Conclusion, Decision, Observed, conclude, malformed};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Api;
+use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
+use serde_json::json;
+use std::sync::Arc;
+
+/// Against what a status write is guarded, beside the object's uid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Guard {
+    /// Nothing: the fields are ours alone.
+    Uid,
+    /// Any write since the object was read.
+    Version,
+}
+
+/// Writes the status if it changed, then sends Events. Returns when to look again.
+///
+/// # Errors
+/// [`Failure`], when the status could not be written.
+pub(super) async fn report(
+    ctx: &Context,
+    seen: &Observed,
+    decision: Decision,
+    acted: &Acted,
+) -> Result<Option<Timestamp>, Failure> {
+    let Conclusion { status, notices, next } = conclude(seen, decision, acted, ctx.now());
+    if seen.object.status.as_ref() != Some(&status) {
+        apply_status(ctx, &seen.object, &status, Guard::Uid).await?;
+    }
+    if let Some(key) = key_bytes(seen).filter(|_| status.source.is_some()) {
+        ctx.memory.remember_key(seen.uid(), &key);
+    }
+    for notice in notices {
+        ctx.events.tell(Tidings::about(&seen.object, notice));
+    }
+    Ok(next)
+}
+
+/// Applies a status; the result is remembered, since the watch may deliver it late.
+///
+/// # Errors
+/// [`Failure`], when the API server refuses it: a conflict when the object was recreated, or written under a guard.
+pub(super) async fn apply_status(
+    ctx: &Context,
+    object: &ConnectorCredential,
+    status: &ConnectorCredentialStatus,
+    guard: Guard,
+) -> Result<Arc<ConnectorCredential>, Failure> {
+    let meta = &object.metadata;
+    let name = Name::of(meta);
+    let version = meta.resource_version.as_deref().filter(|_| guard == Guard::Version);
+    let mut body = json!({
+        "apiVersion": format!("{GROUP}/{VERSION}"),
+        "kind": "ConnectorCredential",
+        "metadata": {"name": name.name, "namespace": name.namespace, "uid": meta.uid},
+        "status": status,
+    });
+    if let (Some(version), Some(metadata)) = (version, body.get_mut("metadata").and_then(|meta| meta.as_object_mut())) {
+        metadata.insert("resourceVersion".to_owned(), json!(version));
+    }
+    let api: Api<ConnectorCredential> = Api::namespaced(ctx.client.clone(), &name.namespace);
+    let params = PatchParams::apply(FIELD_MANAGER).force();
+    let written = api.patch_status(&name.name, &params, &Patch::Apply(body)).await;
+    let mut written = written.map_err(|error| Failure::new(Verb::Patch, "connectorcredentials/status", &error))?;
+    super::watches::strip(&mut written.metadata);
+    let written = Arc::new(written);
+    if let Some(uid) = &written.metadata.uid {
+        ctx.memory.remember_written(uid, Arc::clone(&written));
+    }
+    Ok(written)
+}
+
+/// Says of an object that does not fit the schema that it does not; unless it was said already.
+///
+/// # Errors
+/// [`Failure`], when the API server refuses it.
+pub(super) async fn apply_malformed(ctx: &Context, meta: &ObjectMeta) -> Result<(), Failure> {
+    let name = Name::of(meta);
+    let kind = ApiResource::erase::<ConnectorCredential>(&());
+    let api: Api<DynamicObject> = Api::namespaced_with(ctx.client.clone(), &name.namespace, &kind);
+    let generation = meta.generation.unwrap_or_default();
+    let stored = api.get(&name.name).await.map_err(|error| Failure::new(Verb::Get, "connectorcredentials", &error))?;
+    if stored.data.pointer("/status/observedGeneration").and_then(serde_json::Value::as_i64) == Some(generation) {
+        return Ok(());
+    }
+    let body = json!({
+        "apiVersion": format!("{GROUP}/{VERSION}"),
+        "kind": "ConnectorCredential",
+        "metadata": {"name": name.name, "namespace": name.namespace, "uid": meta.uid},
+        "status": malformed(generation, ctx.now()),
+    });
+    let params = PatchParams::apply(FIELD_MANAGER).force();
+    let written = api.patch_status(&name.name, &params, &Patch::Apply(body)).await;
+    written.map(drop).map_err(|error| Failure::new(Verb::Patch, "connectorcredentials/status", &error))
+}

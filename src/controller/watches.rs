@@ -1,0 +1,238 @@
+//! Who has to be looked at? A task a watch, each with its own backoff. They say "look again", never why.
+
+use super::index::Index;
+use super::name::{Name, Sight};
+use super::slim::SecretMeta;
+use super::{Guarded, Pulse};
+use crate::error::{Class, Failure};
+use crate::metrics::Metrics;
+use futures::channel::mpsc::{Receiver, Sender, channel};
+use futures::{SinkExt, Stream, StreamExt};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::watcher::{self, Event};
+use kube::runtime::{WatchStreamExt, reflector};
+use kube::{Api, Client, Resource};
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Names that may wait at the most; a full queue holds up the watch, not the visits.
+const QUEUE: usize = 1024;
+/// The server ends a watch after so long; a dead peer shows a few seconds later.
+const WATCH_SECONDS: u32 = 55;
+/// How often a watch shows that it moves.
+const BEAT: Duration = Duration::from_secs(20);
+/// A watch starts anew after so long, because after a gap deletions are never delivered.
+const RENEWAL: Duration = Duration::from_secs(3600);
+
+/// Lets names through to the controller once this process leads.
+#[derive(Clone)]
+pub struct Gate {
+    keys: Sender<ObjectRef<Guarded>>,
+    open: Arc<AtomicBool>,
+    metrics: Arc<Metrics>,
+}
+
+/// A gate, and what comes through it.
+#[must_use]
+pub fn triggers(metrics: Arc<Metrics>) -> (Gate, Receiver<ObjectRef<Guarded>>) {
+    let (keys, receiver) = channel(QUEUE);
+    (Gate { keys, open: Arc::default(), metrics }, receiver)
+}
+
+impl Gate {
+    async fn visit(&mut self, names: Vec<Name>) {
+        if !self.open.load(Ordering::Acquire) {
+            return;
+        }
+        for name in names {
+            self.metrics.queued();
+            // The far end is gone only when the process stops.
+            let _gone = self.keys.send(ObjectRef::new(&name.name).within(&name.namespace)).await;
+        }
+    }
+
+    /// Opens, and lets through everybody who is known.
+    pub async fn open(&mut self, everybody: HashSet<Name>) {
+        self.open.store(true, Ordering::Release);
+        self.visit(everybody.into_iter().collect()).await;
+    }
+}
+
+/// What the watches of one namespace, or of all, need.
+#[derive(Clone)]
+pub struct Watches {
+    /// Lists and watches.
+    pub client: Client,
+    /// `None`: all namespaces.
+    pub namespace: Option<String>,
+    /// Where versions are noted.
+    pub index: Arc<Index>,
+    /// Where names go.
+    pub gate: Gate,
+    /// Where it is shown that the watches move.
+    pub pulse: Arc<Pulse>,
+}
+
+impl Watches {
+    fn api<K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>>(&self) -> Api<K>
+    where
+        K: Clone + std::fmt::Debug + serde::de::DeserializeOwned,
+    {
+        match &self.namespace {
+            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
+            None => Api::all(self.client.clone()),
+        }
+    }
+
+    fn loop_name(&self, resource: &str) -> String {
+        format!("{resource}/{}", self.namespace.as_deref().unwrap_or("*"))
+    }
+
+    /// Watches credentials, and fills the store. Never ends.
+    pub async fn credentials(mut self, mut writer: Writer<Guarded>) {
+        let name = self.loop_name("credentials");
+        self.pulse.beat(&name);
+        let mut listed = HashSet::new();
+        loop {
+            let stream = watcher::watcher(self.api::<Guarded>(), config()).default_backoff();
+            let mut stream = std::pin::pin!(stream.take_until(renewal(&name)));
+            while let Some(event) = self.next(&name, "connectorcredentials", &mut stream).await {
+                let event = stripped(event);
+                writer.apply_watcher_event(&event);
+                let visits = self.note(&event, &mut listed);
+                if matches!(event, Event::InitDone) {
+                    self.pulse.synced(&name);
+                }
+                self.gate.visit(visits).await;
+            }
+        }
+    }
+
+    /// The store is updated before anybody is told.
+    fn note(&self, event: &Event<Guarded>, listed: &mut HashSet<Name>) -> Vec<Name> {
+        match event {
+            Event::Init => {
+                listed.clear();
+                Vec::new()
+            }
+            Event::InitApply(object) | Event::Apply(object) => {
+                let name = Name::of(object.meta());
+                listed.insert(name.clone());
+                match &object.0 {
+                    Ok(object) => self.index.note(object),
+                    Err(invalid) if self.index.note_malformed(&invalid.metadata) => vec![name],
+                    Err(_) => Vec::new(),
+                }
+            }
+            Event::Delete(object) => {
+                self.index.forget(&Name::of(object.meta())).map(|(_, visits)| visits).unwrap_or_default()
+            }
+            Event::InitDone => {
+                let known = self.index.credentials(self.namespace.as_deref());
+                let gone = known.difference(listed).filter_map(|name| self.index.forget(name));
+                gone.flat_map(|(_, visits)| visits).collect()
+            }
+        }
+    }
+
+    /// Watches the metadata of Secrets, once `store` is filled: so it is known whose business each is. Never ends.
+    pub async fn secrets(mut self, store: Store<Guarded>) {
+        let name = self.loop_name("secrets");
+        self.pulse.beat(&name);
+        while tokio::time::timeout(BEAT, store.wait_until_ready()).await.is_err() {
+            self.pulse.beat(&name);
+        }
+        let mut listed = HashSet::new();
+        loop {
+            let stream = watcher::watcher(self.api::<SecretMeta>(), config()).default_backoff();
+            let mut stream = std::pin::pin!(stream.take_until(renewal(&name)));
+            while let Some(event) = self.next(&name, "secrets", &mut stream).await {
+                let visits = self.saw(event, &mut listed, &name);
+                self.gate.visit(visits).await;
+            }
+        }
+    }
+
+    fn saw(&self, event: Event<SecretMeta>, listed: &mut HashSet<Name>, name: &str) -> Vec<Name> {
+        match event {
+            Event::Init => {
+                *listed = self.index.secrets(self.namespace.as_deref());
+                Vec::new()
+            }
+            Event::InitApply(secret) | Event::Apply(secret) => {
+                let secret = secret.meta();
+                listed.remove(&Name::of(secret));
+                let owners = secret.owner_references.as_deref().unwrap_or_default();
+                self.index.saw(&Name::of(secret), owners, Sight::of(secret))
+            }
+            Event::Delete(secret) => self.index.saw(&Name::of(secret.meta()), &[], Sight::Absent),
+            Event::InitDone => {
+                self.pulse.synced(name);
+                listed.drain().flat_map(|gone| self.index.saw(&gone, &[], Sight::Absent)).collect()
+            }
+        }
+    }
+
+    /// The next event. Failures are logged, and the stream goes on after its backoff; a right that is missing counts
+    /// as synced, so that the others do not wait for it.
+    async fn next<K>(
+        &self,
+        name: &str,
+        resource: &'static str,
+        stream: &mut (impl Stream<Item = watcher::Result<Event<K>>> + Unpin),
+    ) -> Option<Event<K>> {
+        loop {
+            match tokio::time::timeout(BEAT, stream.next()).await {
+                Err(_) => self.pulse.beat(name),
+                Ok(None) => return None,
+                Ok(Some(Ok(event))) => {
+                    self.pulse.beat(name);
+                    return Some(event);
+                }
+                Ok(Some(Err(error))) => {
+                    self.pulse.beat(name);
+                    let failure = Failure::watch(resource, &error);
+                    tracing::warn!(%failure, scope = name, "watch interrupted");
+                    if failure.class() == Class::Forbidden {
+                        self.pulse.synced(name);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn config() -> watcher::Config {
+    watcher::Config::default().timeout(WATCH_SECONDS)
+}
+
+/// Ends a stream after an hour or so; each at another time.
+async fn renewal(name: &str) {
+    let spread = crate::policy::jittered(RENEWAL.mul_f64(0.2), name, "renewal");
+    let _elapsed = tokio::time::timeout(RENEWAL.saturating_add(spread), std::future::pending::<()>()).await;
+}
+
+fn stripped(mut event: Event<Guarded>) -> Event<Guarded> {
+    if let Event::Apply(object) | Event::InitApply(object) | Event::Delete(object) = &mut event {
+        strip(object.meta_mut());
+    }
+    event
+}
+
+/// managedFields are three quarters of an object's memory, and nobody reads them; nor the last applied manifest.
+pub(super) fn strip(meta: &mut ObjectMeta) {
+    meta.managed_fields = None;
+    if let Some(annotations) = &mut meta.annotations {
+        annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+    }
+}
+
+/// An empty store.
+#[must_use]
+pub fn store() -> (Store<Guarded>, Writer<Guarded>) {
+    reflector::store()
+}

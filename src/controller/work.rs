@@ -1,0 +1,135 @@
+//! Who is visited, how many at once, and what if a visit fails, hangs or panics? The loop around `reconcile`.
+
+use super::status::apply_malformed;
+use super::{Context, Guarded, Name, Pulse, reconcile, retry_after};
+use crate::api::ConnectorCredential;
+use crate::error::{Class, Failure, Verb};
+use crate::metrics::Ended;
+use futures::channel::mpsc::Receiver;
+use futures::{FutureExt, Stream, StreamExt, stream};
+use jiff::Timestamp;
+use kube::runtime::controller::{Action, Config, Controller};
+use kube::runtime::reflector::{ObjectRef, Store};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+/// A visit that takes longer is given up and tried again.
+const VISIT: Duration = Duration::from_secs(60);
+/// How often the loop shows that it moves.
+const BEAT: Duration = Duration::from_secs(30);
+/// A visit that panicked is tried again after so long.
+const AFTER_PANIC: Duration = Duration::from_secs(300);
+
+/// Visits whoever is named, at most `concurrency` at once, until `stop`; then ends what is under way.
+pub async fn work(
+    ctx: Arc<Context>,
+    (keys, store): (Receiver<ObjectRef<Guarded>>, Store<Guarded>),
+    concurrency: u16,
+    (pulse, stop): (Arc<Pulse>, CancellationToken),
+) {
+    let controller = Controller::for_stream(stream::pending(), store)
+        .with_config(Config::default().concurrency(concurrency))
+        .reconcile_on(keys)
+        .graceful_shutdown_on(stop.cancelled_owned())
+        .run(visit, |_, failure, _| Action::requeue(failure.wait), ctx);
+    drive(controller, &pulse).await;
+}
+
+async fn drive(visits: impl Stream, pulse: &Pulse) {
+    let mut visits = std::pin::pin!(visits);
+    pulse.synced("controller");
+    loop {
+        match tokio::time::timeout(BEAT, visits.next()).await {
+            Ok(None) => return pulse.forget("controller"),
+            Ok(Some(_)) | Err(_) => pulse.beat("controller"),
+        }
+    }
+}
+
+/// A visit that came to nothing, and when it is tried again.
+#[derive(Debug, thiserror::Error)]
+#[error("visit again in {wait:?}")]
+struct Again {
+    wait: Duration,
+}
+
+async fn visit(object: Arc<Guarded>, ctx: Arc<Context>) -> Result<Action, Again> {
+    let meta = match &object.0 {
+        Ok(object) => &object.metadata,
+        Err(invalid) => &invalid.metadata,
+    };
+    let (name, uid) = (Name::of(meta), meta.uid.clone().unwrap_or_default());
+    if meta.deletion_timestamp.is_some() || !ctx.fence.holds() {
+        return Ok(Action::await_change());
+    }
+    let span = tracing::info_span!("visit", namespace = name.namespace, name = name.name);
+    let work = ctx.metrics.work();
+    let visited = AssertUnwindSafe(timed(&ctx, &object)).catch_unwind().instrument(span.clone()).await;
+    let _entered = span.entered();
+    let Ok(result) = visited else {
+        drop(work);
+        tracing::error!("the visit panicked");
+        return Err(Again { wait: AFTER_PANIC });
+    };
+    match result {
+        Ok(next) => {
+            ctx.memory.succeeded(&uid);
+            work.end(if next.is_some() { Ended::RequeueAfter } else { Ended::Success });
+            Ok(action(&ctx, next))
+        }
+        // The object is gone, or somebody was faster: no failure, and nothing to tell.
+        Err(failure) if failure.class() == Class::NotFound => {
+            work.end(Ended::Success);
+            Ok(Action::await_change())
+        }
+        Err(failure) => {
+            let wait = retry_after(&ctx, &uid, &failure);
+            if failure.class() == Class::Conflict {
+                tracing::debug!(%failure, "looking again");
+            } else {
+                tracing::warn!(%failure, wait = wait.as_secs_f64(), "visit failed");
+            }
+            work.end(Ended::Error);
+            ctx.metrics.retried();
+            Err(Again { wait })
+        }
+    }
+}
+
+async fn timed(ctx: &Context, object: &Guarded) -> Result<Option<Timestamp>, Failure> {
+    let visit = async {
+        match &object.0 {
+            Ok(watched) => {
+                let object = ctx.memory.newer(watched).unwrap_or_else(|| Arc::new(watched.clone()));
+                reconcile(ctx, object).await
+            }
+            Err(invalid) => apply_malformed(ctx, &invalid.metadata).await.map(|()| None),
+        }
+    };
+    match tokio::time::timeout(VISIT, visit).await {
+        Ok(result) => result,
+        Err(_) => Err(Failure::timeout(Verb::Get, "secrets")),
+    }
+}
+
+fn action(ctx: &Context, next: Option<Timestamp>) -> Action {
+    let Some(next) = next else { return Action::await_change() };
+    let wait = next.duration_since(ctx.clock.now());
+    // Clocks jump: a timer is set anew every minute, and whoever wakes looks at the time.
+    Action::requeue(Duration::try_from(wait).unwrap_or_default().clamp(Duration::from_millis(10), LONGEST_SLEEP))
+}
+
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
+/// How long a due check has waited: not counted are suspended credentials and the time before this process led.
+pub(super) fn overdue(object: &ConnectorCredential, leading_since: Timestamp, now: Timestamp) -> Duration {
+    let validation = object.status.as_ref().and_then(|status| status.validation.as_ref());
+    let next = validation.and_then(|validation| validation.next_check_time.as_ref()).map(|next| next.0);
+    match next.filter(|_| object.spec.suspend != Some(true)) {
+        Some(next) => Duration::try_from(now.duration_since(next.max(leading_since))).unwrap_or_default(),
+        None => Duration::ZERO,
+    }
+}

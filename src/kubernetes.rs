@@ -1,0 +1,156 @@
+//! How is the API server reached? Configuration from a file or the Pod, and clients with limits.
+//!
+//! Nothing is inferred: no `KUBE_RS_DEBUG_*`, no proxy of the environment, no retries behind our back.
+
+use crate::metrics::Metrics;
+use kube::client::ClientBuilder;
+use kube::config::{InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::{Client, Config};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tower::timeout::TimeoutLayer;
+
+/// To be connected.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// To the response's headers; a watch goes on behind them.
+pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Stands in a kubeconfig while it is read, so that the environment's proxy is not.
+const NO_PROXY: &str = "http://proxy.invalid";
+
+/// Why there is no way to the API server. No variant holds what a file contains: it may be a token.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be read.
+    #[error("cannot read kubeconfig {0}: {1}")]
+    ReadKubeconfig(PathBuf, std::io::ErrorKind),
+    /// The file is no kubeconfig.
+    #[error("cannot parse kubeconfig{}", At(.0.as_deref()))]
+    ParseKubeconfig(Option<PathBuf>),
+    /// The context, or what it names, is not in the file.
+    #[error("kubeconfig has no complete context {0}")]
+    FindContext(String),
+    /// The file names no current context.
+    #[error("kubeconfig has no current context; name one with --context")]
+    ChooseContext,
+    /// A certificate or key that the kubeconfig names cannot be used.
+    #[error("cannot load a certificate or key of the kubeconfig")]
+    LoadCertificate,
+    /// Proxies on the way to the API server are not supported.
+    #[error("kubeconfig has a proxy-url, which is not supported")]
+    UseProxy,
+    /// The Pod's own service account is incomplete.
+    #[error("cannot use the service account of this Pod: {0}")]
+    UseServiceAccount(&'static str),
+    /// Neither in a Pod nor with a kubeconfig.
+    #[error("no cluster: not in a Pod, and no kubeconfig found; name one with --kubeconfig")]
+    FindCluster,
+    /// The client's TLS or authentication cannot be set up.
+    #[error("cannot set up TLS or authentication for the API server")]
+    BuildClient,
+}
+
+/// Where the API server is, and who we are there: the given kubeconfig, else the Pod's service account, else the
+/// default kubeconfig (`KUBECONFIG`, `~/.kube/config`). A context without a file means the default kubeconfig.
+///
+/// # Errors
+/// [`Error`], when what is found first cannot be used.
+pub async fn config(kubeconfig: Option<&Path>, context: Option<&str>) -> Result<Config, Error> {
+    let config = match kubeconfig {
+        Some(path) => from_file(read_file(path)?, context).await?,
+        None if context.is_some() => from_file(read_default()?, context).await?,
+        None => match Config::incluster_env() {
+            Ok(config) => config,
+            Err(InClusterError::ReadEnvironmentVariable(_)) => from_file(read_default()?, None).await?,
+            Err(error) => return Err(Error::UseServiceAccount(incomplete(&error))),
+        },
+    };
+    Ok(limited(config))
+}
+
+/// A client with our limits: connect 5 s, headers 30 s, no retries. Each call counts in `rest_client_requests_total`.
+///
+/// # Errors
+/// [`Error::BuildClient`], when TLS or authentication cannot be set up.
+pub fn client(config: Config, metrics: &Arc<Metrics>) -> Result<Client, Error> {
+    let host = config.cluster_url.authority().map(ToString::to_string).unwrap_or_default();
+    let builder = ClientBuilder::try_from(limited(config)).map_err(|_| Error::BuildClient)?;
+    let limits = TimeoutLayer::new(RESPONSE_TIMEOUT);
+    Ok(builder.with_layer(&limits).with_layer(&metrics.requests(&host)).build())
+}
+
+fn limited(mut config: Config) -> Config {
+    config.default_retry = false;
+    config.connect_timeout = Some(CONNECT_TIMEOUT);
+    config
+}
+
+fn read_file(path: &Path) -> Result<Kubeconfig, Error> {
+    Kubeconfig::read_from(path).map_err(|error| refused(&error, Some(path)))
+}
+
+fn read_default() -> Result<Kubeconfig, Error> {
+    Kubeconfig::read().map_err(|error| if is_absent(&error) { Error::FindCluster } else { refused(&error, None) })
+}
+
+fn is_absent(error: &KubeconfigError) -> bool {
+    let gone = |source: &std::io::Error| source.kind() == std::io::ErrorKind::NotFound;
+    matches!(error, KubeconfigError::FindPath)
+        || matches!(error, KubeconfigError::ReadConfig(source, _) if gone(source))
+}
+
+async fn from_file(mut file: Kubeconfig, context: Option<&str>) -> Result<Config, Error> {
+    for cluster in file.clusters.iter_mut().filter_map(|named| named.cluster.as_mut()) {
+        if cluster.proxy_url.as_deref().is_none_or(str::is_empty) {
+            cluster.proxy_url = Some(NO_PROXY.to_owned());
+        }
+    }
+    let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
+    let read = Config::from_custom_kubeconfig(file, &options).await;
+    let mut config = read.map_err(|error| refused(&error, None))?;
+    if config.proxy_url.take().and_then(|url| url.host().map(str::to_owned)).as_deref() != Some("proxy.invalid") {
+        return Err(Error::UseProxy);
+    }
+    Ok(config)
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "kube's enum: what it adds is a file that cannot be parsed")]
+fn refused(error: &KubeconfigError, path: Option<&Path>) -> Error {
+    match error {
+        KubeconfigError::ReadConfig(source, path) => Error::ReadKubeconfig(path.clone(), source.kind()),
+        KubeconfigError::CurrentContextNotSet => Error::ChooseContext,
+        KubeconfigError::LoadContext(name) | KubeconfigError::LoadClusterOfContext(name) => {
+            Error::FindContext(name.clone())
+        }
+        KubeconfigError::LoadCertificateAuthority(_)
+        | KubeconfigError::LoadClientCertificate(_)
+        | KubeconfigError::LoadClientKey(_)
+        | KubeconfigError::ParseCertificates(_) => Error::LoadCertificate,
+        _ => Error::ParseKubeconfig(path.map(Path::to_owned)),
+    }
+}
+
+const fn incomplete(error: &InClusterError) -> &'static str {
+    match error {
+        InClusterError::ReadDefaultNamespace(_) => "its namespace file cannot be read",
+        InClusterError::ReadEnvironmentVariable(_) => "KUBERNETES_SERVICE_HOST is not set",
+        InClusterError::ReadCertificateBundle(_) => "its ca.crt cannot be read",
+        InClusterError::ParseClusterPort(_) | InClusterError::ParseClusterUrl(_) => {
+            "KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are no address"
+        }
+        InClusterError::ParseCertificates(_) => "its ca.crt is no certificate",
+    }
+}
+
+/// ` /path`, or nothing.
+struct At<'a>(Option<&'a Path>);
+
+impl std::fmt::Display for At<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.map_or(Ok(()), |path| write!(f, " {}", path.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests;

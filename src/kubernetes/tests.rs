@@ -1,0 +1,118 @@
+use super::*;
+use crate::clock::SystemClock;
+use crate::error::{Class, Failure, Verb};
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
+use std::net::SocketAddr;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+const TOKEN: &str = "sk_live_canary";
+
+fn kubeconfig(cluster: &str) -> (tempfile::TempDir, PathBuf) {
+    let directory = tempfile::tempdir().expect("there is a temporary directory");
+    let path = directory.path().join("kubeconfig");
+    let text = format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: one\n\
+         clusters: [{{name: one, cluster: {{{cluster}}}}}]\n\
+         users: [{{name: one, user: {{token: {TOKEN}}}}}]\n\
+         contexts: [{{name: one, context: {{cluster: one, user: one, namespace: team}}}}]\n"
+    );
+    std::fs::write(&path, text).expect("it can be written");
+    (directory, path)
+}
+
+async fn refusal(path: &Path, context: Option<&str>) -> String {
+    let error = config(Some(path), context).await.expect_err("it is refused");
+    let text = format!("{error} {error:?}");
+    assert!(!text.contains(TOKEN), "{text}");
+    error.to_string()
+}
+
+#[tokio::test]
+async fn the_given_file_is_read_and_nothing_else() {
+    let (_directory, path) = kubeconfig("server: 'https://api.example:6443'");
+    let config = config(Some(&path), None).await.expect("it is complete");
+    assert_eq!(config.cluster_url, "https://api.example:6443");
+    assert_eq!((config.default_namespace.as_str(), config.proxy_url), ("team", None));
+    assert!(config.auth_info.impersonate.is_none() && config.auth_info.impersonate_groups.is_none());
+    assert!(!config.default_retry);
+    assert_eq!(config.connect_timeout, Some(CONNECT_TIMEOUT));
+}
+
+/// Runs the test above once more, in an environment full of decoys.
+#[test]
+fn the_environment_has_no_say() {
+    let program = std::env::current_exe().expect("the test's own program");
+    let mut again = Command::new(program);
+    again.args(["--exact", "kubernetes::tests::the_given_file_is_read_and_nothing_else"]);
+    for name in ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "ALL_PROXY", "KUBE_RS_DEBUG_OVERRIDE_URL"] {
+        again.env(name, "http://decoy.example:3128");
+    }
+    again.env("KUBE_RS_DEBUG_IMPERSONATE_USER", "decoy").env("KUBE_RS_DEBUG_IMPERSONATE_GROUP", "decoy");
+    let output = again.output().expect("it can be started");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_file_is_said_without_its_content() {
+    let (directory, path) = kubeconfig("server: 'https://api.example', proxy-url: 'http://proxy.example'");
+    assert_eq!(refusal(&path, None).await, "kubeconfig has a proxy-url, which is not supported");
+    assert_eq!(refusal(&path, Some("two")).await, "kubeconfig has no complete context two");
+    std::fs::write(&path, format!("token: [{TOKEN}")).expect("it can be written");
+    assert_eq!(refusal(&path, None).await, format!("cannot parse kubeconfig {}", path.display()));
+    let absent = directory.path().join("absent");
+    assert!(refusal(&absent, None).await.ends_with("entity not found"));
+}
+
+fn at(listener: &TcpListener) -> SocketAddr {
+    listener.local_addr().expect("it has an address")
+}
+
+async fn secret_of(address: SocketAddr) -> Failure {
+    // Installed already by another test.
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let url = format!("http://{address}").parse().expect("a URL");
+    let metrics = Arc::new(Metrics::new(Arc::new(SystemClock::new()), 1));
+    let client = client(Config::new(url), &metrics).expect("it can be built");
+    let error = Api::<Secret>::default_namespaced(client).get("key").await.expect_err("it fails");
+    Failure::new(Verb::Get, "secrets", &error)
+}
+
+#[tokio::test]
+async fn nothing_is_tried_again_behind_our_back() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let asked = AtomicU32::new(0);
+    let server = async {
+        loop {
+            let (mut connection, _) = listener.accept().await.expect("a connection");
+            let read = connection.read(&mut [0; 4096]).await.expect("a request");
+            asked.fetch_add(u32::from(read > 0), Ordering::Relaxed);
+            let busy = "HTTP/1.1 429 Too Many Requests\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n";
+            connection.write_all(busy.as_bytes()).await.expect("it is read");
+        }
+    };
+    let failure = tokio::select! {
+        failure = secret_of(at(&listener)) => failure,
+        () = server => unreachable!("it serves for ever"),
+    };
+    assert_eq!(failure.class(), Class::Throttled(None));
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_does_not_answer_costs_half_a_minute() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    assert_eq!(secret_of(at(&silent)).await.class(), Class::Timeout);
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_unavailable() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let address = at(&listener);
+    drop(listener);
+    assert_eq!(secret_of(address).await.class(), Class::Unavailable);
+}

@@ -1,0 +1,245 @@
+//! Every sentence that a user reads in a condition or an Event. Composed of fixed words, names of the user's own
+//! objects, numbers and dates; never of anything that a provider or a server said. Each says what to do next.
+
+use super::source::Unresolved;
+use crate::api::{ConnectorCredentialSpec, Reason};
+use crate::credential::Malformed;
+use crate::outputs::Unrenderable;
+use crate::providers::{Access, Profile, Scope};
+use jiff::Timestamp;
+
+/// The spec names no provider, or several.
+pub const NO_PROVIDER: &str = "spec.provider must have exactly one member: inflow, flowlu, zenflow, flow or aventri.";
+/// The spec does not parse under this version's schema.
+pub const MALFORMED_OBJECT: &str = "The object does not fit this version's schema. Apply it again with the fields that kubectl explain concred.spec shows.";
+/// All is well with the spec.
+pub const ACCEPTED: &str = "The spec is complete.";
+/// All is well.
+pub const READY: &str = "The key is proved and published.";
+/// All is well, and nothing is published because nothing shall be.
+pub const READY_UNPUBLISHED: &str = "The key is proved; publishPolicy is Never.";
+/// The credential is suspended.
+pub const SUSPENDED: &str = "Suspended: no checks and no writes. Set spec.suspend to false to resume.";
+/// Nobody has looked yet.
+pub const NOT_CHECKED: &str = "Not looked at yet.";
+/// The key waits for its first check.
+pub const NOT_ASKED: &str = "The provider has not been asked about this key yet.";
+/// Access is not known before the key is.
+pub const ACCESS_NOT_CHECKED: &str = "Known once the provider accepts the key.";
+/// Only local checks are asked for.
+pub const LOCAL_ONLY: &str = "validation.mode is Local: the key's form was checked, the provider was not asked.";
+/// Outputs carry the proved key.
+pub const PUBLISHED: &str = "All outputs carry the current key.";
+/// Outputs carry the last good key.
+pub const LAST_KNOWN_GOOD: &str = "Outputs keep the key that was proved last, until a new one is proved.";
+/// There is nothing to publish yet.
+pub const WAITING: &str = "Outputs are written once the key is proved.";
+/// An output is gone that cannot be made again.
+pub const LOST: &str =
+    "An output was deleted and its key is not known any more. It is written again once a key is proved.";
+/// Outputs were deleted.
+pub const WITHDRAWN: &str = "Outputs were deleted because the provider refused their key. They return with a good key.";
+/// A write failed.
+pub const WRITE_FAILED: &str = "The API server refused to write an output; it is tried again. Check quota, admission policies and the operator's RBAC.";
+
+/// A time as it stands in messages and outputs.
+#[must_use]
+pub fn moment(time: Timestamp) -> String {
+    jiff::fmt::strtime::format("%Y-%m-%dT%H:%M:%SZ", time).unwrap_or_default()
+}
+
+/// A field of the provider's settings cannot be used.
+#[must_use]
+pub fn bad_field(field: &str) -> String {
+    format!("{field} is not of the documented form. Correct it; kubectl explain shows the form.")
+}
+
+/// An older credential declares that output.
+#[must_use]
+pub fn output_conflict(name: &str) -> String {
+    format!("An older ConnectorCredential of this namespace declares the output {name}. Choose another secretName.")
+}
+
+/// An output cannot be made.
+#[must_use]
+pub fn unrenderable(name: &str, why: &Unrenderable) -> String {
+    format!("Output {name}: {why}. Change the output in spec.outputs.")
+}
+
+/// A Secret that is not ours stands in the way.
+#[must_use]
+pub fn not_owned(name: &str) -> String {
+    format!(
+        "Secret {name} exists and does not belong to this credential, so it is left alone. Delete it, or choose another secretName."
+    )
+}
+
+/// The source Secret holds a usable key.
+#[must_use]
+pub fn resolved(spec: &ConnectorCredentialSpec) -> String {
+    let reference = &spec.key_secret_ref;
+    let key = reference.key.as_deref().unwrap_or(super::source::DEFAULT_KEY);
+    format!("Secret {} holds a usable key under {key}.", reference.name)
+}
+
+/// The source Secret holds no usable key.
+#[must_use]
+pub fn unresolved(spec: &ConnectorCredentialSpec, why: &Unresolved) -> String {
+    let name = &spec.key_secret_ref.name;
+    let key = spec.key_secret_ref.key.as_deref().unwrap_or(super::source::DEFAULT_KEY);
+    match why {
+        Unresolved::NotFound => {
+            format!("Secret {name} does not exist in this namespace. Create it; it is picked up at once.")
+        }
+        Unresolved::Denied => {
+            format!(
+                "The operator may not read Secret {name}. Grant it get on Secrets in this namespace; it looks again within five minutes."
+            )
+        }
+        Unresolved::ForbiddenType(kind) => {
+            format!("Secret {name} has type {kind}, which is never read. Put the key into a Secret of type Opaque.")
+        }
+        Unresolved::NoKey(missing) => {
+            format!("Secret {name} has no key {missing}. Add it, or name another one in keySecretRef.")
+        }
+        Unresolved::Malformed(Malformed::WrongPrefix) => format!(
+            "The key in Secret {name} has not the prefix of the declared environment. Correct provider.zenflow.environment or the key."
+        ),
+        Unresolved::Malformed(why) => {
+            format!("Secret {name}, {key}: {why}. Put the key there exactly as the provider showed it.")
+        }
+        Unresolved::MalformedExpiry(expiry) => {
+            format!("Secret {name}, {expiry}: not an RFC 3339 time. Write it as 2027-01-31T00:00:00Z.")
+        }
+    }
+}
+
+/// `Authenticated=True`; `outage` since when the provider is silent, `refused` when it refused the key once.
+#[must_use]
+pub fn accepted(profile: &Profile, outage: Option<Timestamp>, refused: bool) -> String {
+    let name = profile.display;
+    match (outage, refused) {
+        (_, true) => {
+            format!("{name} accepted this key before and refused it once; it is asked again before that counts.")
+        }
+        (Some(since), false) => format!(
+            "{name} accepted this key and has not answered since {}; the verdict stands for 24 hours from then.",
+            moment(since)
+        ),
+        (None, false) => format!("{name} accepted the key."),
+    }
+}
+
+/// `Authenticated` other than True, for a reason that the provider gave or withheld.
+#[must_use]
+pub fn not_accepted(profile: &Profile, reason: Reason) -> String {
+    let name = profile.display;
+    match reason {
+        Reason::KeyRevoked => {
+            format!("{name} says that the key was revoked. Make a new key and put it into the Secret.")
+        }
+        Reason::KeyExpired => {
+            format!("{name} says that the key has expired. Make a new key and put it into the Secret.")
+        }
+        Reason::ProviderUnavailable => {
+            format!("{name} did not answer, so nothing is known about the key. It is asked again by itself.")
+        }
+        Reason::RateLimited => {
+            format!("{name} limits requests just now, so nothing is known about the key. It is asked again by itself.")
+        }
+        Reason::UnexpectedResponse => format!(
+            "{name} answered in a way that its documentation does not know, so nothing is known about the key. {} It is asked again by itself.",
+            profile.when_unexpected
+        ),
+        Reason::EndpointNotConfigured => format!(
+            "No endpoint is configured for {name}, so the key was checked for its form only. An administrator can set providers.{} in the operator's configuration.",
+            profile.member
+        ),
+        _ => format!("{name} refused the key. {}", profile.when_rejected),
+    }
+}
+
+/// A key that cannot be proved, past its declared expiry.
+#[must_use]
+pub fn expired_unproved(end: Timestamp) -> String {
+    format!(
+        "The key expired at {} as declared, and cannot be proved. Make a new key, put it into the Secret and declare its expiry.",
+        moment(end)
+    )
+}
+
+/// `Authorized`, from a proof.
+#[must_use]
+pub fn access(profile: &Profile, spec: &ConnectorCredentialSpec, access: &Access, unverifiable: &[Scope]) -> String {
+    let name = profile.display;
+    match access {
+        Access::Verified if unverifiable.is_empty() => "The key may do what is declared.".to_owned(),
+        Access::Verified => {
+            format!("The key may read what is declared. Not verifiable without writing: {}.", names(unverifiable))
+        }
+        Access::NotVerifiable if unverifiable.is_empty() => {
+            format!("{name} offers no harmless request that shows what the key may do.")
+        }
+        Access::NotVerifiable => format!("{name} offers no harmless request that shows: {}.", names(unverifiable)),
+        Access::MissingScopes(missing) => format!(
+            "The key lacks these declared scopes: {}. Make a key that has them, or declare fewer.",
+            names(missing)
+        ),
+        Access::Denied => format!("{name} knows the key and denies it access. {}", profile.when_denied),
+        Access::IpNotAllowed => {
+            let allowed =
+                spec.provider.zenflow.as_ref().and_then(|zenflow| zenflow.allowed_cidrs.as_deref()).unwrap_or_default();
+            let declared = if allowed.is_empty() {
+                "none".to_owned()
+            } else {
+                allowed.iter().take(32).cloned().collect::<Vec<_>>().join(", ")
+            };
+            format!(
+                "The operator's address is not on the key's allow-list (allowedCIDRs declares: {declared}). Add the cluster's egress addresses there."
+            )
+        }
+    }
+}
+
+/// `OverPrivileged`.
+#[must_use]
+pub fn over_privileged(undeclared: &[Scope]) -> String {
+    format!(
+        "The key also has scopes that are not declared: {}. Make one with fewer scopes, or declare them.",
+        names(undeclared)
+    )
+}
+
+/// `Expiring`, before the end.
+#[must_use]
+pub fn expiring(end: &Timestamp) -> String {
+    format!(
+        "The key expires at {}. Make a new key, put it into the Secret, wait for Ready, then revoke the old one.",
+        moment(*end)
+    )
+}
+
+/// `Expiring`, after the end.
+#[must_use]
+pub fn expired(end: &Timestamp, accepted: bool) -> String {
+    if accepted {
+        format!(
+            "The declared expiry {} has passed and the provider still accepts the key. Correct the declared expiry.",
+            moment(*end)
+        )
+    } else {
+        format!("The key expired at {}. Make a new key and put it into the Secret.", moment(*end))
+    }
+}
+
+/// `RotationDue`.
+#[must_use]
+pub fn too_old(limit: &str) -> String {
+    format!(
+        "The same key has been in use for longer than maxAge ({limit}). Make a new one, put it into the Secret, then revoke this one."
+    )
+}
+
+fn names(scopes: &[Scope]) -> String {
+    scopes.iter().map(|scope| scope.name()).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,112 @@
+//! When is a key asked about next? Intervals with spread, and backoffs; chance is a hash of the object's UID.
+
+use jiff::{SignedDuration, Timestamp};
+use ring::digest::{SHA256, digest};
+use std::time::Duration;
+
+/// Two refusals of a key that was accepted before lie at least this far apart.
+pub const CONFIRMATION: Duration = Duration::from_secs(30);
+/// And at the most so much more.
+const CONFIRMATION_SPREAD: Duration = Duration::from_secs(15);
+const FIRST_RECHECK: Duration = Duration::from_secs(3600);
+const LONGEST_RECHECK: Duration = Duration::from_secs(24 * 3600);
+const FIRST_RETRY: Duration = Duration::from_secs(2);
+const LONGEST_RETRY: Duration = Duration::from_secs(15 * 60);
+/// Overdue checks are spread over this time after a start.
+const START_SPREAD: Duration = Duration::from_secs(60);
+
+/// `time` and `wait` later; the end of time when that is past it.
+#[must_use]
+pub fn after(time: Timestamp, wait: Duration) -> Timestamp {
+    SignedDuration::try_from(wait).ok().and_then(|wait| time.checked_add(wait).ok()).unwrap_or(Timestamp::MAX)
+}
+
+/// A part of `range` that depends on the object and the attempt alone: as good as chance, and the same after a restart.
+#[must_use]
+pub fn jittered(range: Duration, uid: &str, attempt: &str) -> Duration {
+    let hash = digest(&SHA256, format!("{uid}/{attempt}").as_bytes());
+    let share = hash.as_ref().iter().take(4).fold(0_u32, |number, byte| number.wrapping_shl(8) | u32::from(*byte));
+    range.mul_f64(f64::from(share) / f64::from(u32::MAX))
+}
+
+/// The next check of a healthy key: `interval` ± 10 %, always the same for one object.
+#[must_use]
+pub fn healthy(at: Timestamp, interval: Duration, uid: &str) -> Timestamp {
+    after(at, interval.mul_f64(0.9).saturating_add(jittered(interval.mul_f64(0.2), uid, "interval")))
+}
+
+/// The second look at a key that was accepted before and refused once.
+#[must_use]
+pub fn confirmation(at: Timestamp, uid: &str) -> Timestamp {
+    after(at, CONFIRMATION.saturating_add(jittered(CONFIRMATION_SPREAD, uid, "confirmation")).saturating_add(ROUNDING))
+}
+
+/// Times in the status have whole seconds, so a moment may be stored up to a second early.
+const ROUNDING: Duration = Duration::from_secs(1);
+
+/// The next look at a key that was refused `rejections` times in a row: 1 h doubling to 24 h.
+#[must_use]
+pub fn rejected(at: Timestamp, rejections: i32) -> Timestamp {
+    after(at, doubled(FIRST_RECHECK, rejections, LONGEST_RECHECK))
+}
+
+/// The next try after `failures` inconclusive checks in a row: full jitter, 2 s doubling to 15 min.
+#[must_use]
+pub fn inconclusive(at: Timestamp, failures: i32, uid: &str) -> Timestamp {
+    let range = doubled(FIRST_RETRY, failures, LONGEST_RETRY);
+    after(at, jittered(range, uid, &format!("{failures}/{}", at.as_second())).max(ROUNDING))
+}
+
+/// When an overdue check of a healthy key starts after this process began to lead.
+#[must_use]
+pub fn spread_after_start(leading_since: Timestamp, uid: &str) -> Timestamp {
+    after(leading_since, jittered(START_SPREAD, uid, "start"))
+}
+
+fn doubled(first: Duration, count: i32, longest: Duration) -> Duration {
+    let steps = u32::try_from(count.saturating_sub(1)).unwrap_or(0).min(30);
+    first.saturating_mul(2_u32.saturating_pow(steps)).min(longest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn seconds(time: Timestamp) -> i64 {
+        time.as_second()
+    }
+
+    #[test]
+    fn a_healthy_key_is_checked_at_its_interval_give_or_take_a_tenth() {
+        for uid in ["a", "b", "c", "d", "e"] {
+            let next = seconds(healthy(START, Duration::from_secs(3600), uid));
+            assert!((3240..=3960).contains(&next), "{uid}: {next}");
+            assert_eq!(next, seconds(healthy(START, Duration::from_secs(3600), uid)), "always the same");
+        }
+    }
+
+    #[test]
+    fn a_rejected_key_is_checked_after_one_hour_doubling_to_a_day() {
+        let hours: Vec<_> = (1..=7).map(|count| seconds(rejected(START, count)) / 3600).collect();
+        assert_eq!(hours, [1, 2, 4, 8, 16, 24, 24]);
+    }
+
+    #[test]
+    fn an_outage_is_probed_with_full_jitter_up_to_a_quarter_of_an_hour() {
+        for failures in 1..40 {
+            let wait = seconds(inconclusive(START, failures, "uid"));
+            let limit = (2_i64 << (failures - 1).min(20)).min(900);
+            assert!((1..=limit).contains(&wait), "{failures}: {wait}");
+        }
+    }
+
+    #[test]
+    fn a_confirmation_comes_after_half_a_minute() {
+        for uid in ["a", "b", "c"] {
+            let wait = seconds(confirmation(START, uid));
+            assert!((30..=46).contains(&wait), "{wait}");
+        }
+    }
+}

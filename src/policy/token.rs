@@ -1,0 +1,28 @@
+//! How long does a minted token serve? Two thirds of its life, counted from before it was asked for.
+
+use super::schedule::after;
+use crate::api::TokenStatus;
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use std::time::Duration;
+
+const SHORTEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+/// A claim moves the next check past the deadline of the call that it announces.
+pub const CLAIM: Duration = Duration::from_secs(60);
+
+/// The course of a token that was asked for at `asked`; lifetimes are clamped to 1 minute … 24 hours.
+#[must_use]
+pub fn course(asked: Timestamp, lifetime: Duration) -> TokenStatus {
+    let lifetime = lifetime.clamp(SHORTEST, LONGEST);
+    TokenStatus {
+        expiration_time: Some(Time(after(asked, lifetime))),
+        renewal_time: Some(Time(after(asked, lifetime.mul_f64(2.0 / 3.0)))),
+    }
+}
+
+/// Whether the stored token is still good at `now`.
+#[must_use]
+pub fn serves(token: Option<&TokenStatus>, now: Timestamp) -> bool {
+    token.and_then(|token| token.expiration_time.as_ref()).is_some_and(|end| now < end.0)
+}

@@ -1,0 +1,257 @@
+//! Puts the parts together: clients, watches, Lease, controller, admin, shutdown. No decisions here.
+
+use crate::admin::{Admin, Listening, listen};
+use crate::args::{SecretWatch, Settings};
+use crate::clock::{Clock, SystemClock};
+use crate::controller::{
+    Context, Gate, Guarded, Index, Memory, Pulse, StoreSeries, Watches, queue, send, store, triggers, work,
+};
+use crate::leader::{Candidate, Fence, Leadership, acquire};
+use crate::metrics::Metrics;
+use crate::probe::{Limits, Prober};
+use crate::{config, kubernetes, telemetry};
+use futures::channel::mpsc::Receiver;
+use jiff::Timestamp;
+use kube::Client;
+use kube::runtime::reflector::{ObjectRef, Store};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+/// Visits that are under way at shutdown may take so long.
+const DRAIN: Duration = Duration::from_secs(20);
+/// After a lost Lease the process ends within so long.
+const LOST: Duration = Duration::from_secs(3);
+
+/// Why the operator cannot start, or had to end.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The configuration file cannot be read.
+    #[error("cannot read --config {0}: {1}")]
+    ReadConfig(PathBuf, std::io::ErrorKind),
+    /// The configuration is refused.
+    #[error("--config {0}: {1}")]
+    Config(PathBuf, #[source] config::Refused),
+    /// The API server cannot be addressed.
+    #[error(transparent)]
+    Kubernetes(#[from] kubernetes::Error),
+    /// Providers cannot be called.
+    #[error(transparent)]
+    Prober(#[from] crate::probe::Unprepared),
+    /// Probes and metrics cannot be served.
+    #[error(transparent)]
+    Admin(#[from] crate::admin::Error),
+    /// The system has no randomness or no signals.
+    #[error("the system refuses {0}")]
+    System(&'static str),
+    /// A task that must never end has ended.
+    #[error("a watch ended, so the process cannot go on")]
+    WatchEnded,
+    /// Somebody else leads now.
+    #[error("leadership was lost")]
+    LeadershipLost,
+}
+
+/// Runs the operator until it is told to stop.
+///
+/// # Errors
+/// [`Error`], in words for the administrator.
+pub async fn run(settings: Settings) -> Result<(), Error> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let sites = Arc::new(read_config(settings.config.as_deref())?);
+    let metrics = Arc::new(Metrics::new(Arc::clone(&clock), settings.concurrency));
+    let limits = Limits::for_concurrency(settings.concurrency.into());
+    let prober = Prober::new(Arc::clone(&sites), Arc::clone(&clock), limits)?;
+    let cluster = kubernetes::config(settings.kubeconfig.as_deref(), settings.context.as_deref()).await?;
+    // Three clients: a crowd of requests costs neither the watches nor the Lease their connection.
+    let [work, watch, lease] = [(); 3].map(|()| kubernetes::client(cluster.clone(), &metrics));
+    let stop = CancellationToken::new();
+    let pulse = Arc::new(Pulse::new(Arc::clone(&clock)));
+    let admin = listen(Admin {
+        health_address: settings.health_address,
+        metrics_address: settings.metrics_address,
+        health: Arc::clone(&pulse) as Arc<dyn crate::admin::Health>,
+        metrics: Arc::clone(&metrics),
+    })
+    .await?;
+    let mut parts = Parts { settings, clock, metrics, pulse, index: Arc::default(), stop, tasks: JoinSet::new() };
+    parts.listen_for_signals()?;
+    let admin = parts.serve(admin);
+    let scopes = parts.watch(&watch?);
+    let outcome = parts.lead((work?, lease?), (sites, prober), scopes).await;
+    parts.stop.cancel();
+    let _served = tokio::time::timeout(LOST, admin).await;
+    outcome
+}
+
+fn read_config(path: Option<&Path>) -> Result<config::Settings, Error> {
+    let Some(path) = path else { return Ok(config::Settings::default()) };
+    let text = std::fs::read_to_string(path).map_err(|error| Error::ReadConfig(path.to_owned(), error.kind()))?;
+    config::Settings::parse(&text).map_err(|refused| Error::Config(path.to_owned(), refused))
+}
+
+/// A watched namespace, or all: its gate, its queue, its store.
+struct Scope {
+    namespace: Option<String>,
+    gate: Gate,
+    keys: Receiver<ObjectRef<Guarded>>,
+    store: Store<Guarded>,
+}
+
+/// What the parts of the process share.
+struct Parts {
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    pulse: Arc<Pulse>,
+    index: Arc<Index>,
+    stop: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+impl Parts {
+    fn listen_for_signals(&self) -> Result<(), Error> {
+        let mut terminate = signal(SignalKind::terminate()).map_err(|_| Error::System("signal handlers"))?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(|_| Error::System("signal handlers"))?;
+        let stop = self.stop.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            tracing::info!("stopping");
+            stop.cancel();
+        });
+        Ok(())
+    }
+
+    fn serve(&self, admin: Listening) -> JoinHandle<()> {
+        let ended = self.stop.clone();
+        // Probes are answered until the very end; then the listener goes with the process.
+        tokio::spawn(async move {
+            if let Err(error) = admin.serve(ended.clone()).await {
+                tracing::error!(%error, "probes are not served any more");
+                ended.cancel();
+            }
+        })
+    }
+
+    /// Starts the watches; they fill the caches of a standby too.
+    fn watch(&mut self, client: &Client) -> Vec<Scope> {
+        let namespaces: Vec<_> = match self.settings.namespaces.is_empty() {
+            true => vec![None],
+            false => self.settings.namespaces.iter().cloned().map(Some).collect(),
+        };
+        namespaces.into_iter().map(|namespace| self.watch_scope(client, namespace)).collect()
+    }
+
+    fn watch_scope(&mut self, client: &Client, namespace: Option<String>) -> Scope {
+        let (gate, keys) = triggers(Arc::clone(&self.metrics));
+        let (store, writer) = store();
+        let watches = Watches {
+            client: client.clone(),
+            namespace: namespace.clone(),
+            index: Arc::clone(&self.index),
+            gate: gate.clone(),
+            pulse: Arc::clone(&self.pulse),
+        };
+        if self.settings.secret_watch == SecretWatch::Metadata {
+            self.tasks.spawn(watches.clone().secrets(store.clone()));
+        }
+        self.tasks.spawn(watches.credentials(writer));
+        Scope { namespace, gate, keys, store }
+    }
+
+    /// Waits for the Lease, works, and gives it back.
+    async fn lead(
+        &mut self,
+        (client, lease): (Client, Client),
+        (sites, prober): (Arc<config::Settings>, Prober),
+        scopes: Vec<Scope>,
+    ) -> Result<(), Error> {
+        let Some((leadership, instance)) = self.elected(lease).await else { return Ok(()) };
+        let fence = leadership.as_ref().map_or_else(|| Fence::open(Arc::clone(&self.clock)), Leadership::fence);
+        let (teller, tidings) = queue();
+        let events = tokio::spawn(send(client.clone(), tidings, Arc::clone(&self.clock), instance));
+        let ctx = Arc::new(Context {
+            client,
+            index: Arc::clone(&self.index),
+            memory: Memory::new().map_err(|_| Error::System("random numbers"))?,
+            sites,
+            prober,
+            clock: Arc::clone(&self.clock),
+            events: teller,
+            metrics: Arc::clone(&self.metrics),
+            fence: fence.clone(),
+            leading_since: self.clock.now(),
+            secret_watch: self.settings.secret_watch,
+        });
+        self.metrics.lead(true);
+        self.expose(&scopes, ctx.leading_since);
+        let ended = self.work(ctx, scopes, &fence).await;
+        self.metrics.lead(false);
+        // Events that were told are sent before the Lease is given back.
+        let _sent = tokio::time::timeout(LOST, events).await;
+        if let Some(leadership) = leadership {
+            leadership.release().await;
+        }
+        ended
+    }
+
+    async fn elected(&self, client: Client) -> Option<(Option<Leadership>, String)> {
+        let candidate = Candidate::new(client, &self.settings.lease_namespace, Arc::clone(&self.clock));
+        let identity = candidate.identity().to_owned();
+        if !self.settings.leader_elect {
+            return Some((None, identity));
+        }
+        acquire(candidate, &self.stop).await.map(|leadership| (Some(leadership), identity))
+    }
+
+    fn expose(&self, scopes: &[Scope], leading_since: Timestamp) {
+        let stores = scopes.iter().map(|scope| scope.store.clone()).collect();
+        self.metrics.observe(Arc::new(StoreSeries { stores, clock: Arc::clone(&self.clock), leading_since }));
+    }
+
+    /// Works until told to stop, until a watch ends, or until the Lease is lost.
+    async fn work(&mut self, ctx: Arc<Context>, scopes: Vec<Scope>, fence: &Fence) -> Result<(), Error> {
+        let ending = CancellationToken::new();
+        let mut working = JoinSet::new();
+        for mut scope in scopes {
+            let inputs = (scope.keys, scope.store);
+            let outputs = (Arc::clone(&self.pulse), ending.clone());
+            working.spawn(work(Arc::clone(&ctx), inputs, self.settings.concurrency, outputs));
+            let everybody = self.index.credentials(scope.namespace.as_deref());
+            self.tasks.spawn(async move {
+                scope.gate.open(everybody).await;
+                std::future::pending().await
+            });
+        }
+        drop(ctx);
+        let outcome = tokio::select! {
+            () = self.stop.cancelled() => Ok(()),
+            () = fence.lost() => Err(Error::LeadershipLost),
+            _ = self.tasks.join_next() => Err(Error::WatchEnded),
+            _ = working.join_next() => Err(Error::WatchEnded),
+        };
+        ending.cancel();
+        let patience = if matches!(outcome, Err(Error::LeadershipLost)) { LOST } else { DRAIN };
+        let drained = tokio::time::timeout(patience, async { while working.join_next().await.is_some() {} }).await;
+        if drained.is_err() {
+            tracing::warn!("visits that were under way are given up");
+        }
+        outcome
+    }
+}
+
+/// Prepares the process: no dumps, one TLS provider, logs. To be called first, and once.
+///
+/// # Errors
+/// [`Error::System`], when the system refuses.
+pub fn prepare(settings: &Settings) -> Result<(), Error> {
+    telemetry::forbid_dumps().map_err(|_| Error::System("to forbid core dumps"))?;
+    rustls::crypto::ring::default_provider().install_default().map_err(|_| Error::System("a TLS provider"))?;
+    telemetry::install(settings.log_format, settings.log_level).map_err(|_| Error::System("a log"))
+}

@@ -1,0 +1,93 @@
+//! Is what the documents show true? Their examples, their links, their list of reasons.
+
+use std::fs;
+use std::path::Path;
+
+use connector_operator::api::Reason;
+use serde_json::Value;
+
+use super::rendering::{documents, repository, text};
+use super::{APPLY, chart, dry_run};
+use crate::support::bed::bed;
+
+/// Paths of README.md and of everything in docs/.
+fn pages() -> Vec<String> {
+    let mut pages = vec!["README.md".to_owned(), "SECURITY.md".to_owned()];
+    for directory in ["docs", "docs/providers"] {
+        let entries = fs::read_dir(repository(directory)).expect("there are documents");
+        let names = entries.map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned());
+        pages.extend(names.filter(|name| is_page(name)).map(|name| format!("{directory}/{name}")));
+    }
+    pages
+}
+
+fn is_page(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "md")
+}
+
+/// The code blocks of one language.
+fn blocks(page: &str, language: &str) -> Vec<String> {
+    let fence = format!("```{language}\n");
+    text(page).split(&fence).skip(1).filter_map(|rest| Some(rest.split_once("\n```")?.0.to_owned())).collect()
+}
+
+/// Targets of links, without those that lead elsewhere.
+fn links(page: &str) -> Vec<String> {
+    let targets = text(page);
+    let targets = targets.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0.to_owned()));
+    targets.filter(|target| !target.contains("://")).collect()
+}
+
+/// The anchors that headings give.
+fn anchors(page: &str) -> Vec<String> {
+    let text = text(page);
+    let headings = text.lines().filter_map(|line| line.strip_prefix('#')).map(|line| line.trim_start_matches('#'));
+    let kept = |letter: &char| letter.is_alphanumeric() || matches!(letter, ' ' | '-' | '_');
+    let anchor = |heading: &str| heading.trim().to_lowercase().chars().filter(kept).collect::<String>();
+    headings.map(|heading| anchor(heading).replace(' ', "-")).collect()
+}
+
+#[test]
+fn every_reason_is_explained() {
+    let explained = text("docs/conditions.md");
+    let missing: Vec<_> =
+        Reason::ALL.iter().filter(|reason| !explained.contains(&format!("\n| `{}` |", reason.name()))).collect();
+    assert!(missing.is_empty(), "docs/conditions.md has no row for {missing:?}");
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    for page in pages() {
+        for link in links(&page) {
+            let (file, anchor) = link.split_once('#').unwrap_or((&link, ""));
+            let directory = Path::new(&page).parent().expect("a page stands somewhere");
+            let target =
+                if file.is_empty() { page.clone() } else { directory.join(file).to_string_lossy().into_owned() };
+            assert!(repository(&target).exists(), "{page} links to {link}");
+            let found = anchor.is_empty() || anchors(&target).iter().any(|known| known == anchor);
+            assert!(found, "{page} links to {link}; there is only {:?}", anchors(&target));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_api_server_accepts_every_example() {
+    chart();
+    let bed = bed().await;
+    let namespace = bed.namespace("documents").await;
+    let mut seen = 0_u32;
+    for page in pages() {
+        for block in blocks(&page, "yaml") {
+            for mut document in documents(&block) {
+                let ours = matches!(document["kind"].as_str(), Some("ConnectorCredential" | "Deployment"));
+                if ours {
+                    document["metadata"]["namespace"] = Value::from(namespace.clone());
+                    dry_run(&bed, APPLY, document.to_string()).await;
+                    seen += 1;
+                }
+            }
+        }
+    }
+    // One for each provider, and the two of README.md.
+    assert!(seen >= 7, "only {seen} examples were found");
+}

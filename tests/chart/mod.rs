@@ -1,0 +1,313 @@
+//! Is the chart right? Both majors of Helm, its schema, its rights, a real API
+//! server; and are the files generated from it up to date?
+//!
+//! `BLESS=1 cargo test --test suite chart` rewrites those files.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking, also in what its functions share"
+)]
+
+mod documentation;
+mod rendering;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use connector_operator::crd;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::Api;
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
+
+use crate::support::bed::{Bed, bed};
+use crate::tools::Helm;
+use rendering::{documents, helm, install_manifest, of_kind, refusal, rendered, repository, text};
+
+const CHARTS_CRD: &str = "charts/connector-operator/files/connector-operator.io_connectorcredentials.yaml";
+const MANIFEST: &str = "install.yaml";
+const POD_SECURITY: &str = "pod-security.kubernetes.io";
+
+/// Settings of installations; some-namespace is replaced by one that exists.
+const VARIANTS: &[&[&str]] = &[
+    &[],
+    &[
+        "watchNamespaces={some-namespace}",
+        "secretWatch=none",
+        "leaderElection.namespace=some-namespace",
+        "crds.enabled=false",
+    ],
+    &["replicas=1", "leaderElection.enabled=false", "metrics.enabled=false", "rbac.create=false"],
+    &[
+        "config.providers.flow.endpoint=https://flow.example.com/api",
+        "config.providers.flow.authentication.header=Authorization",
+        "config.providers.flow.authentication.scheme=Bearer",
+        "config.providers.flow.probe.path=/members?limit=1",
+        "config.providers.flow.probe.accepted={200}",
+        "config.proxy=http://egress.example:3128",
+        "caBundle.configMapName=roots",
+        "concurrency=8",
+    ],
+    &[
+        "fullnameOverride=keys",
+        "nameOverride=op",
+        "image.digest=sha256:0000000000000000000000000000000000000000000000000000000000000000",
+        "imagePullSecrets[0].name=pull",
+        "commonLabels.team=data",
+        "commonAnnotations.note=common",
+        "podLabels.pod=yes",
+        "podAnnotations.pod=yes",
+        "serviceAccount.annotations.note=account",
+        "metrics.service.annotations.note=metrics",
+        "metrics.service.labels.scrape=yes",
+        "hostUsers=false",
+        "priorityClassName=system-cluster-critical",
+        "nodeSelector.disk=ssd",
+        "tolerations[0].operator=Exists",
+        "topologySpreadConstraints=[]",
+        "dnsConfig.options[0].name=ndots",
+        "strategy.type=Recreate",
+        "crds.keep=false",
+        "crds.annotations.note=crd",
+    ],
+    &[
+        "serviceAccount.create=false",
+        "serviceAccount.name=own",
+        "caBundle.secretName=roots",
+        "extraArgs={--proof=1}",
+        "extraEnv[0].name=TZ",
+        "extraEnv[0].value=UTC",
+        "extraVolumes[0].name=more",
+        "extraVolumes[0].emptyDir.sizeLimit=1Mi",
+        "extraVolumeMounts[0].name=more",
+        "extraVolumeMounts[0].mountPath=/more",
+        r#"extraObjects=[{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"{{ .Release.Name }}-extra"}}]"#,
+    ],
+];
+
+/// The chart with the newest CRD; where that is blessed, before anything is rendered.
+fn chart() {
+    static CRD: OnceLock<()> = OnceLock::new();
+    CRD.get_or_init(|| agrees(CHARTS_CRD, &crd::yaml()));
+}
+
+/// A generated file is what it should be, or becomes it.
+fn agrees(path: &str, wanted: &str) {
+    if blessing() {
+        fs::write(repository(path), wanted).unwrap_or_else(|error| panic!("cannot write {path}: {error}"));
+        return;
+    }
+    let found = fs::read_to_string(repository(path)).unwrap_or_default();
+    let line = found.lines().zip(wanted.lines()).position(|(found, wanted)| found != wanted);
+    let told = "run BLESS=1 cargo test --test suite chart";
+    assert!(found == wanted, "{path} is not up to date from line {:?}: {told}", line.map(|index| index + 1));
+}
+
+fn blessing() -> bool {
+    std::env::var_os("BLESS").is_some_and(|bless| !bless.is_empty())
+}
+
+fn in_namespace(settings: &[&str], namespace: &str) -> Vec<String> {
+    settings.iter().map(|setting| setting.replace("some-namespace", namespace)).collect()
+}
+
+fn borrowed(settings: &[String]) -> Vec<&str> {
+    settings.iter().map(String::as_str).collect()
+}
+
+#[test]
+fn the_charts_crd_is_the_generated_one() {
+    chart();
+    assert!(blessing() || text(CHARTS_CRD) == crd::yaml());
+}
+
+#[test]
+fn the_rendered_crd_is_the_generated_one() {
+    chart();
+    let documents = documents(&rendered(Helm::Three, "default", &[]));
+    let crds = of_kind(&documents, "CustomResourceDefinition");
+    let generated = &rendering::documents(&crd::yaml())[0];
+    assert_eq!(crds.len(), 1);
+    assert_eq!(crds[0]["spec"], generated["spec"]);
+    assert_eq!(crds[0]["metadata"]["name"], generated["metadata"]["name"]);
+    assert_eq!(crds[0]["metadata"]["annotations"]["helm.sh/resource-policy"], "keep");
+    assert_eq!(crds[0]["metadata"]["labels"]["app.kubernetes.io/instance"], Value::Null);
+}
+
+#[test]
+fn the_install_manifest_is_the_chart() {
+    chart();
+    let manifest = install_manifest();
+    assert!(!manifest.contains("helm.sh/") && !manifest.contains("Helm"), "Helm shows in {MANIFEST}");
+    agrees(MANIFEST, &manifest);
+}
+
+#[test]
+fn both_helms_find_nothing_wrong() {
+    chart();
+    for major in [Helm::Three, Helm::Four] {
+        let output = helm(major, &["lint", "--strict"], &[]);
+        assert!(output.status.success(), "{major:?}: {}", String::from_utf8_lossy(&output.stdout));
+    }
+}
+
+#[test]
+fn both_helms_render_the_same_objects() {
+    chart();
+    for variant in VARIANTS {
+        let [three, four] = [Helm::Three, Helm::Four].map(|major| documents(&rendered(major, "default", variant)));
+        assert_eq!(three, four, "{variant:?}");
+    }
+}
+
+#[test]
+fn wrong_values_are_refused_with_the_name_of_the_field() {
+    chart();
+    let cases: &[(&str, &str)] = &[
+        ("replica=1", "'replica'"),
+        ("replicas=many", "/replicas"),
+        ("image.tagg=1", "'tagg'"),
+        ("image.digest=sha256:12", "/image/digest"),
+        ("image.pullPolicy=Sometimes", "/image/pullPolicy"),
+        ("log.level=loud", "/log/level"),
+        ("secretWatch=all", "/secretWatch"),
+        ("concurrency=0", "/concurrency"),
+        ("metrics.port=70000", "/metrics/port"),
+        ("watchNamespaces={Data}", "/watchNamespaces/0"),
+        ("watchNamespaces={a,a}", "/watchNamespaces"),
+        ("config.providers.acme.endpoint=https://acme.example", "'acme'"),
+        ("config.providers.zenflow.endpoint=ftp://x", "/config/providers/zenflow/endpoint"),
+        ("config.providers.flow.endpoint=https://x", "/config/providers/flow"),
+        ("livenessProbe.httpGet.path=/", "'httpGet'"),
+        ("commonLabels.a=1", "/commonLabels/a"),
+        ("leaderElection.enabled=false", "leaderElection.enabled"),
+        ("serviceAccount.create=false", "serviceAccount.name"),
+        ("caBundle.secretName=a,caBundle.configMapName=b", "caBundle.secretName"),
+        ("caBundle.secretName=a,config.caBundleFile=/b", "config.caBundleFile"),
+        ("health.port=8080", "health.port"),
+    ];
+    for major in [Helm::Three, Helm::Four] {
+        for (setting, field) in cases {
+            let refusal = refusal(major, &[setting]);
+            assert!(refusal.contains(field), "{major:?} refuses {setting} without {field}: {refusal}");
+        }
+    }
+}
+
+#[test]
+fn every_setting_of_the_schema_has_a_default() {
+    let schema: Value = serde_json::from_str(&text("charts/connector-operator/values.schema.json")).expect("JSON");
+    let values = &documents(&text("charts/connector-operator/values.yaml"))[0];
+    let names = |value: &Value| -> Vec<String> {
+        let map = value.as_object().expect("a map");
+        let mut names: Vec<String> = map.keys().cloned().collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(values), names(&schema["properties"]));
+}
+
+/// The rights of the design, and no others.
+#[test]
+fn rights_are_exactly_those_of_the_design() {
+    chart();
+    let wanted = |secrets: &[&str]| {
+        json!([
+            {"apiGroups": ["connector-operator.io"], "resources": ["connectorcredentials"], "verbs": ["get", "list", "watch"]},
+            {"apiGroups": ["connector-operator.io"], "resources": ["connectorcredentials/status"], "verbs": ["get", "patch"]},
+            {"apiGroups": [""], "resources": ["secrets"], "verbs": secrets},
+            {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]},
+        ])
+    };
+    let lease =
+        json!([{"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "update"]}]);
+    let watching = wanted(&["get", "create", "update", "delete", "list", "watch"]);
+    let reading = wanted(&["get", "create", "update", "delete"]);
+    let roles = |settings: &[&str]| -> Vec<(String, Value)> {
+        let documents = documents(&rendered(Helm::Three, "ops", settings));
+        let all = ["ClusterRole", "Role"].map(|kind| of_kind(&documents, kind)).concat();
+        let place = |role: &Value| role["metadata"]["namespace"].as_str().unwrap_or("*").to_owned();
+        all.into_iter().map(|role| (place(role), role["rules"].clone())).collect()
+    };
+    let everywhere = |rules: &Value| vec![("*".to_owned(), rules.clone()), ("ops".to_owned(), lease.clone())];
+    assert_eq!(roles(&[]), everywhere(&watching));
+    assert_eq!(roles(&["secretWatch=none"]), everywhere(&reading));
+    assert_eq!(roles(&["leaderElection.enabled=false", "replicas=1"]), [("*".to_owned(), watching.clone())]);
+    assert_eq!(roles(&["rbac.create=false"]), []);
+    let mut within = roles(&["watchNamespaces={a,b}", "leaderElection.namespace=c"]);
+    within.sort_by(|one, other| one.0.cmp(&other.0));
+    let places = [("a", &watching), ("b", &watching), ("c", &lease)];
+    assert_eq!(within, places.map(|(place, rules)| (place.to_owned(), rules.clone())));
+}
+
+#[test]
+fn the_operator_knows_every_flag_that_the_chart_passes() {
+    chart();
+    for variant in &VARIANTS[..VARIANTS.len() - 1] {
+        let documents = documents(&rendered(Helm::Three, "default", variant));
+        let container = &of_kind(&documents, "Deployment")[0]["spec"]["template"]["spec"]["containers"][0];
+        let flags = container["args"].as_array().expect("flags").iter().map(|flag| flag.as_str().expect("a text"));
+        // Flags before --help are read first.
+        let output = Command::new(env!("CARGO_BIN_EXE_connector-operator")).args(flags).arg("--help").output();
+        let output = output.expect("the operator is built");
+        assert!(output.status.success(), "{variant:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+async fn restricted_namespace(bed: &Bed) -> String {
+    let labels = ["enforce", "warn"].map(|mode| (format!("{POD_SECURITY}/{mode}"), "restricted".to_owned()));
+    bed.namespace_with_labels("chart", BTreeMap::from(labels)).await
+}
+
+/// What the API server says to documents that it does not keep; warnings count as refusals.
+async fn dry_run(bed: &Bed, arguments: &'static [&'static str], documents: String) {
+    let plane = bed.plane;
+    let run = move || -> Output {
+        let flags = ["--dry-run=server", "--validate=strict", "--filename=-"];
+        plane.kubectl_stdin(&[arguments, &flags].concat(), &documents).expect("kubectl runs")
+    };
+    let output = tokio::task::spawn_blocking(run).await.expect("kubectl does not panic");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && errors.is_empty(), "{errors}");
+}
+
+const APPLY: &[&str] = &["apply", "--server-side", "--force-conflicts"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_api_server_accepts_every_variant() {
+    chart();
+    let bed = bed().await;
+    let namespace = restricted_namespace(&bed).await;
+    for variant in VARIANTS {
+        let settings = in_namespace(variant, &namespace);
+        let text = rendered(Helm::Four, &namespace, &borrowed(&settings));
+        dry_run(&bed, APPLY, text.clone()).await;
+        let documents = documents(&text);
+        let template = &of_kind(&documents, "Deployment")[0]["spec"]["template"];
+        let pod = json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": "pod", "namespace": namespace, "labels": template["metadata"]["labels"]},
+            "spec": template["spec"],
+        });
+        dry_run(&bed, &["create"], pod.to_string()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_api_server_accepts_the_install_manifest() {
+    chart();
+    let bed = bed().await;
+    let manifest = install_manifest();
+    let namespace = &documents(&manifest)[0];
+    // A dry run does not make the namespace that the other documents stand in.
+    Api::<Namespace>::all(bed.client.clone())
+        .patch("connector-operator", &PatchParams::apply("tests").force(), &Patch::Apply(namespace))
+        .await
+        .expect("the administrator may create namespaces");
+    dry_run(&bed, APPLY, manifest).await;
+}

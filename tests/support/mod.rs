@@ -1,0 +1,10 @@
+//! What the suites share: the bed to run on, the operator as a child, waiting
+//! without sleeping, and the search for leaked keys.
+
+#![allow(dead_code, reason = "each test uses a part")]
+
+pub(crate) mod await_object;
+pub(crate) mod bed;
+pub(crate) mod canary;
+pub(crate) mod encodings;
+pub(crate) mod operator;

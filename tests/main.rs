@@ -7,6 +7,8 @@ mod chart;
 mod controlplane;
 mod drift;
 mod leader;
+#[cfg(test)]
+mod probe;
 mod simulator;
 mod support;
 #[cfg(test)]

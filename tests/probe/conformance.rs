@@ -4,8 +4,8 @@ use super::*;
 use connector_operator::providers::{Environment, Scope, ScopePreset};
 use simulator::{AventriSwitches, ErrorBody, FlowluSwitches, InFlowSwitches, Placement, Switches, UnknownAccount};
 
-fn granted(methods: &[&str]) -> Option<Vec<String>> {
-    Some(methods.iter().map(|method| (*method).to_owned()).collect())
+fn owned(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
 }
 
 /// What each request looked like: nothing more than documented is sent.
@@ -27,7 +27,7 @@ async fn inflow() {
     let path = format!("/inflow/{COMPANY}/categories");
     assert_request(&row, &path, Placement::Header, (&["accept", "authorization", "host", "user-agent"], &["count"]));
     assert_eq!(row.accept.as_deref(), Some("application/json;version=2025-06-24"));
-    let limited = bed.simulator.add_key(NewKey { granted: granted(&[]), ..NewKey::of(Product::InFlow, COMPANY) });
+    let limited = bed.simulator.add_key(NewKey { granted: Some(owned(&[])), ..NewKey::of(Product::InFlow, COMPANY) });
     let foreign = bed.simulator.add_key(NewKey::of(Product::InFlow, "11111111-0000-4000-8000-000000000000"));
     for (body, denied) in [
         (ErrorBody::Message, "accepted Denied"),
@@ -55,7 +55,7 @@ async fn flowlu() {
     let path = format!("/flowlu/{ACCOUNT}/api/v1/module/core/user/list");
     assert_request(&row, &path, Placement::Query, (&["accept", "host", "user-agent"], &["limit", "api_key"]));
     let add = |methods: &[&str]| {
-        bed.simulator.add_key(NewKey { granted: granted(methods), ..NewKey::of(Product::Flowlu, ACCOUNT) })
+        bed.simulator.add_key(NewKey { granted: Some(owned(methods)), ..NewKey::of(Product::Flowlu, ACCOUNT) })
     };
     let (tasks, none) = (add(&["task/tasks/list"]), add(&[]));
     for (denied_status, denied_code) in [(200, 22), (403, 22), (200, 30), (403, 30)] {
@@ -97,10 +97,8 @@ async fn flowlu() {
 #[tokio::test]
 async fn zenflow() {
     let bed = Bed::new().await;
-    let add = |scopes: &[&str]| {
-        let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
-        bed.simulator.add_key(NewKey { scopes, ..NewKey::of(Product::ZenFlow, "") })
-    };
+    let add =
+        |scopes: &[&str]| bed.simulator.add_key(NewKey { scopes: owned(scopes), ..NewKey::of(Product::ZenFlow, "") });
     let declares = |scopes: &[Scope]| ZenFlow { scopes: Some(scopes.to_vec()), ..ZenFlow::default() };
     let orders = add(&["read:orders", "write:orders"]);
     assert_eq!(bed.told(&ZenFlow::default(), &orders.key).await, "accepted NotVerifiable");
@@ -151,7 +149,7 @@ async fn flow() {
     let row = bed.rows().pop().unwrap();
     let headers: &[&str] = &["accept", "authorization", "host", "user-agent"];
     assert_request(&row, "/flow/api/members", Placement::Header, (headers, &["limit"]));
-    let limited = bed.simulator.add_key(NewKey { granted: granted(&[]), ..NewKey::of(Product::Flow, "") });
+    let limited = bed.simulator.add_key(NewKey { granted: Some(owned(&[])), ..NewKey::of(Product::Flow, "") });
     assert_eq!(bed.told(settings.as_ref(), &limited.key).await, "accepted Denied");
     assert_eq!(bed.told(settings.as_ref(), "flow-unknown-EXAMPLE").await, "rejected Key");
 }

@@ -80,7 +80,7 @@ async fn two_hundred_keys_are_never_mixed() {
     })
     .await;
     bed.simulator.set_switches(Switches { limits: false, ..Switches::default() });
-    let good = |n: usize| n % 3 == 0;
+    let good = |n: usize| n.is_multiple_of(3);
     let keys: Vec<String> = (0..200)
         .map(|n| {
             let key = format!("zenflow_live_EXAMPLE_{n}");
@@ -176,9 +176,9 @@ async fn a_hanging_namespace_leaves_slots_to_others() {
         let there = bed.try_check(other.as_ref(), &elsewhere.key, &greedy).await;
         (here, there)
     };
-    let (hung, (here, there)) = tokio::join!(hang, good);
+    let (outcomes, (here, there)) = tokio::join!(hang, good);
     assert!(matches!(here, Outcome::Checked { .. }) && matches!(there, Outcome::Checked { .. }), "{here:?} {there:?}");
-    let asked = hung.iter().filter(|outcome| matches!(outcome, Outcome::Checked { .. })).count();
-    let waiting = hung.iter().filter(|outcome| matches!(outcome, Outcome::Later { why: Wait::Slot, .. })).count();
+    let asked = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Checked { .. })).count();
+    let waiting = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Later { why: Wait::Slot, .. })).count();
     assert_eq!((asked, waiting), (2, 98));
 }

@@ -157,9 +157,10 @@ impl Parts {
             index: Arc::clone(&self.index),
             gate: gate.clone(),
             pulse: Arc::clone(&self.pulse),
+            listed: CancellationToken::new(),
         };
         if self.settings.secret_watch == SecretWatch::Metadata {
-            self.tasks.spawn(watches.clone().secrets(store.clone()));
+            self.tasks.spawn(watches.clone().secrets());
         }
         self.tasks.spawn(watches.credentials(writer));
         Scope { namespace, gate, keys, store }

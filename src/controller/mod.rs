@@ -99,10 +99,15 @@ pub async fn reconcile(ctx: &Context, object: Arc<ConnectorCredential>) -> Resul
         return Ok(next);
     }
     let mut seen = observe::observe(ctx, object).await?;
-    let (heard, wait) = match probe_plan(&seen, ctx.now()) {
+    let plan = probe_plan(&seen, ctx.clock.now());
+    tracing::debug!(?plan, "looked");
+    let (heard, wait) = match plan {
         Plan::Due(check) => match consult(ctx, &mut seen, check).await? {
             Heard::Answer(checked) => (Some(checked), None),
-            Heard::Later(at) => (None, Some(at)),
+            Heard::Later(at) => {
+                tracing::debug!(%at, "not this check's turn");
+                (None, Some(at))
+            }
             Heard::Nothing => (None, None),
         },
         Plan::Later(at) => (None, Some(at)),

@@ -18,6 +18,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// Names that may wait at the most; a full queue holds up the watch, not the visits.
 const QUEUE: usize = 1024;
@@ -75,6 +76,8 @@ pub struct Watches {
     pub gate: Gate,
     /// Where it is shown that the watches move.
     pub pulse: Arc<Pulse>,
+    /// Cancelled once all credentials are known.
+    pub listed: CancellationToken,
 }
 
 impl Watches {
@@ -105,6 +108,7 @@ impl Watches {
                 writer.apply_watcher_event(&event);
                 let visits = self.note(&event, &mut listed);
                 if matches!(event, Event::InitDone) {
+                    self.listed.cancel();
                     self.pulse.synced(&name);
                 }
                 self.gate.visit(visits).await;
@@ -139,11 +143,12 @@ impl Watches {
         }
     }
 
-    /// Watches the metadata of Secrets, once `store` is filled: so it is known whose business each is. Never ends.
-    pub async fn secrets(mut self, store: Store<Guarded>) {
+    /// Watches the metadata of Secrets, once all credentials are known: only then is it clear whose business each is.
+    /// Never ends.
+    pub async fn secrets(mut self) {
         let name = self.loop_name("secrets");
         self.pulse.beat(&name);
-        while tokio::time::timeout(BEAT, store.wait_until_ready()).await.is_err() {
+        while tokio::time::timeout(BEAT, self.listed.cancelled()).await.is_err() {
             self.pulse.beat(&name);
         }
         let mut listed = HashSet::new();

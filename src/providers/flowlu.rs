@@ -48,7 +48,7 @@ pub(super) static PROFILE: Profile = Profile {
 };
 
 /// The limit depends on the plan and is not published: assumed.
-static BUDGET: Budget = Budget { burst: 4, windows: &[(6, Duration::from_secs(60))] };
+static BUDGET: Budget = Budget { burst: 6, windows: &[(6, Duration::from_secs(60))] };
 
 /// Where the account goes in the endpoint.
 const PLACEHOLDER: &str = "{account}";

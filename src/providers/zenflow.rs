@@ -183,6 +183,11 @@ impl Provider for ZenFlow {
             .with_some(Variable::Scopes, (!declared.is_empty()).then(|| names(&declared)))
     }
 
+    fn audits(&self) -> bool {
+        let declared = self.declared();
+        self.least_privilege == Some(LeastPrivilege::Warn) && !declared.is_empty() && !declared.contains(&Scope::Admin)
+    }
+
     fn test_path(&self, _site: &Site) -> Option<String> {
         self.course(Depth::Declared).first().map(|question| question.path().to_owned())
     }

@@ -103,9 +103,9 @@ fn agrees(path: &str, wanted: &str) {
         return;
     }
     let found = fs::read_to_string(repository(path)).unwrap_or_default();
-    let line = found.lines().zip(wanted.lines()).position(|(found, wanted)| found != wanted);
+    let same = found.lines().zip(wanted.lines()).take_while(|(found, wanted)| found == wanted).count();
     let told = "run BLESS=1 cargo test --test suite chart";
-    assert!(found == wanted, "{path} is not up to date from line {:?}: {told}", line.map(|index| index + 1));
+    assert!(found == wanted, "{path} is not up to date from line {}: {told}", same + 1);
 }
 
 fn blessing() -> bool {

@@ -47,11 +47,7 @@ impl ControlPlane {
     }
 
     /// A fresh token of a service account, valid for 24 hours.
-    pub(crate) async fn service_account_token(
-        &self,
-        namespace: &str,
-        name: &str,
-    ) -> Result<String, Error> {
+    pub(crate) async fn service_account_token(&self, namespace: &str, name: &str) -> Result<String, Error> {
         let accounts: Api<ServiceAccount> = Api::namespaced(self.client().await?, namespace);
         let request = TokenRequest {
             spec: TokenRequestSpec {
@@ -60,22 +56,15 @@ impl ControlPlane {
             },
             ..TokenRequest::default()
         };
-        let answer = accounts
-            .create_token_request(name, &PostParams::default(), &request)
-            .await?;
-        let status = answer.status.ok_or_else(|| Error::Answer {
-            from: "the token request",
-            message: "no status".to_owned(),
-        })?;
+        let answer = accounts.create_token_request(name, &PostParams::default(), &request).await?;
+        let status = answer
+            .status
+            .ok_or_else(|| Error::Answer { from: "the token request", message: "no status".to_owned() })?;
         Ok(status.token)
     }
 
     /// A kubeconfig that acts as a service account.
-    pub(crate) async fn kubeconfig_for_service_account(
-        &self,
-        namespace: &str,
-        name: &str,
-    ) -> Result<PathBuf, Error> {
+    pub(crate) async fn kubeconfig_for_service_account(&self, namespace: &str, name: &str) -> Result<PathBuf, Error> {
         let token = self.service_account_token(namespace, name).await?;
         self.kubeconfig_for_token(&format!("{namespace}.{name}"), &token)
     }

@@ -12,12 +12,7 @@ use super::compile::{self, Module};
 use super::error::Error;
 
 /// The file names, in the order in which they are looked for.
-pub(super) const NAMES: [&str; 4] = [
-    "etcd",
-    "kube-apiserver",
-    "kube-controller-manager",
-    "kubectl",
-];
+pub(super) const NAMES: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manager", "kubectl"];
 
 /// Names the build the binaries beside it came from; written last.
 const STAMP: &str = "stamp";
@@ -33,14 +28,8 @@ pub(crate) struct Binaries {
 
 impl Binaries {
     fn within(directory: &Path) -> Self {
-        let [etcd, api_server, controller_manager, kubectl] =
-            NAMES.map(|name| directory.join(name));
-        Self {
-            etcd,
-            api_server,
-            controller_manager,
-            kubectl,
-        }
+        let [etcd, api_server, controller_manager, kubectl] = NAMES.map(|name| directory.join(name));
+        Self { etcd, api_server, controller_manager, kubectl }
     }
 }
 
@@ -57,18 +46,13 @@ pub(crate) fn find_or_build(progress: impl FnMut(&str)) -> Result<Binaries, Erro
 /// The binaries in a directory somebody else filled.
 pub(super) fn assets(directory: &Path) -> Result<Binaries, Error> {
     match missing(directory) {
-        Some(name) => Err(Error::MissingAsset {
-            directory: directory.to_owned(),
-            name,
-        }),
+        Some(name) => Err(Error::MissingAsset { directory: directory.to_owned(), name }),
         None => Ok(Binaries::within(directory)),
     }
 }
 
 fn missing(directory: &Path) -> Option<&'static str> {
-    NAMES
-        .into_iter()
-        .find(|name| !directory.join(name).is_file())
+    NAMES.into_iter().find(|name| !directory.join(name).is_file())
 }
 
 /// The binaries in our own directory, under a lock that lasts until they are there.
@@ -120,14 +104,10 @@ fn lock(path: &Path, progress: &mut impl FnMut(&str)) -> Result<File, Error> {
 /// Cargo's target directory: the ancestor of this executable that Cargo tagged.
 pub(super) fn target_directory() -> Result<PathBuf, Error> {
     let executable = env::current_exe().map_err(Error::io("find this executable"))?;
-    let tagged = executable
-        .ancestors()
-        .find(|directory| directory.join("CACHEDIR.TAG").is_file());
+    let tagged = executable.ancestors().find(|directory| directory.join("CACHEDIR.TAG").is_file());
     // …/target/debug/deps/suite and …/target/debug/examples/demo are equally deep.
     let directory = tagged.or_else(|| executable.ancestors().nth(3));
-    directory
-        .map(Path::to_owned)
-        .ok_or_else(|| Error::path("find the target directory of", &executable)(not_found()))
+    directory.map(Path::to_owned).ok_or_else(|| Error::path("find the target directory of", &executable)(not_found()))
 }
 
 fn not_found() -> std::io::Error {

@@ -24,13 +24,7 @@ use crate::support::canary::{Canary, Sweep};
 const LIMIT: Duration = Duration::from_secs(60);
 
 fn config_map(name: &str) -> ConfigMap {
-    ConfigMap {
-        metadata: ObjectMeta {
-            name: Some(name.to_owned()),
-            ..ObjectMeta::default()
-        },
-        ..ConfigMap::default()
-    }
+    ConfigMap { metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() }, ..ConfigMap::default() }
 }
 
 async fn create_config_map(bed: &Bed, namespace: &str, name: &str) -> ConfigMap {
@@ -64,22 +58,14 @@ async fn kubectl_applies_what_it_reads() {
     let manifest = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"a": "b"}});
     let apply = ["apply", "--filename=-", &namespace];
     stdout(bed.plane.kubectl_stdin(&apply, &manifest.to_string()));
-    let get = [
-        "get",
-        "configmap",
-        "c",
-        "--output=jsonpath={.data.a}",
-        &namespace,
-    ];
+    let get = ["get", "configmap", "c", "--output=jsonpath={.data.a}", &namespace];
     assert_eq!(stdout(bed.plane.kubectl(&get)), "b");
 }
 
 #[tokio::test]
 async fn the_plain_user_is_denied() {
     let bed = bed().await;
-    let kubeconfig = bed
-        .plane
-        .kubeconfig_for_token("user", bed.plane.user_token());
+    let kubeconfig = bed.plane.kubeconfig_for_token("user", bed.plane.user_token());
     let client = client_from(&kubeconfig.expect("it can be written")).await;
     let secrets: Api<Secret> = Api::default_namespaced(client.expect("it is complete"));
     let refused = secrets.list(&ListParams::default()).await;
@@ -92,11 +78,7 @@ async fn a_service_account_acts_with_its_own_name_and_rights() {
     let namespace = bed.namespace("account").await;
     let kubeconfig = bed.service_account(&namespace, "operator").await;
     let kubeconfig = kubeconfig.expect("the token is granted");
-    let who = [
-        "auth",
-        "whoami",
-        "--output=jsonpath={.status.userInfo.username}",
-    ];
+    let who = ["auth", "whoami", "--output=jsonpath={.status.userInfo.username}"];
     let who = stdout(bed.plane.kubectl_as(&kubeconfig, &who, ""));
     assert_eq!(who, format!("system:serviceaccount:{namespace}:operator"));
     let client = client_from(&kubeconfig).await.expect("it is complete");
@@ -113,12 +95,9 @@ async fn every_request_is_in_the_audit_log() {
     let log = fs::read_to_string(bed.plane.audit_log()).expect("the log is there");
     let place = format!("/api/v1/namespaces/{namespace}/configmaps");
     let ours = log.lines().find(|line| line.contains(&place));
-    let line: serde_json::Value = serde_json::from_str(ours.expect("the request was logged"))
-        .expect("each line is one JSON object");
-    assert_eq!(
-        (&line["verb"], &line["level"]),
-        (&json!("create"), &json!("Metadata"))
-    );
+    let line: serde_json::Value =
+        serde_json::from_str(ours.expect("the request was logged")).expect("each line is one JSON object");
+    assert_eq!((&line["verb"], &line["level"]), (&json!("create"), &json!("Metadata")));
     assert!(line.get("requestObject").is_none());
 }
 
@@ -148,10 +127,7 @@ async fn the_sweep_of_etcd_names_a_planted_key_and_its_place() {
     let sweep = Sweep::new(&[Canary::new("planted", key)]);
     let found = sweep.find_in_etcd(&stored, |key| key.starts_with("/registry/secrets/"));
     let places: Vec<&str> = found.iter().map(|found| found.place.as_str()).collect();
-    assert_eq!(
-        places,
-        [format!("/registry/configmaps/{namespace}/planted")]
-    );
+    assert_eq!(places, [format!("/registry/configmaps/{namespace}/planted")]);
     assert_eq!(sweep.find_in_etcd(&stored, |_| false).len(), 2);
 }
 
@@ -166,10 +142,7 @@ async fn the_watch_survives_until_the_state_is_reached() {
     assert_eq!(seen.metadata.uid, created.metadata.uid);
     let never = await_object(&maps, "late", Duration::from_millis(200), |_| false).await;
     let error = never.expect_err("it cannot be reached").to_string();
-    assert!(
-        error.contains("late did not get there within 200ms"),
-        "{error}"
-    );
+    assert!(error.contains("late did not get there within 200ms"), "{error}");
 }
 
 /// Has a control plane of its own: an outage of the shared one would hit the other tests.
@@ -180,9 +153,7 @@ async fn data_survives_an_outage_of_the_api_server() {
     let plane = start().expect("a second one can run beside it");
     stdout(plane.kubectl(&["create", "configmap", "kept"]));
     plane.stop_api_server();
-    let down = plane
-        .kubectl(&["get", "configmap", "kept"])
-        .expect("kubectl can be started");
+    let down = plane.kubectl(&["get", "configmap", "kept"]).expect("kubectl can be started");
     assert!(!down.status.success());
     plane.start_api_server().expect("it starts again");
     stdout(plane.kubectl(&["get", "configmap", "kept"]));
@@ -221,8 +192,5 @@ fn incomplete_assets_are_named() {
     let directory = tempfile::tempdir().expect("there is a temporary directory");
     fs::write(directory.path().join("etcd"), "").expect("it can be written");
     let error = binaries::assets(directory.path()).expect_err("three are missing");
-    assert!(
-        error.to_string().contains("holds no kube-apiserver"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("holds no kube-apiserver"), "{error}");
 }

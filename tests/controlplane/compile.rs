@@ -41,27 +41,16 @@ impl Module {
         };
         let (module, sums) = (read("go.mod")?, read("go.sum")?);
         let go = word_after(&module, "go").ok_or(Error::Module("go"))?;
-        let version =
-            word_after(&module, "k8s.io/kubernetes").ok_or(Error::Module("k8s.io/kubernetes"))?;
-        let stamp = format!(
-            "{version} {}\n",
-            hash(&[&module, &sums, &ldflags(&version)])
-        );
-        Ok(Self {
-            directory,
-            go,
-            version,
-            stamp,
-        })
+        let version = word_after(&module, "k8s.io/kubernetes").ok_or(Error::Module("k8s.io/kubernetes"))?;
+        let stamp = format!("{version} {}\n", hash(&[&module, &sums, &ldflags(&version)]));
+        Ok(Self { directory, go, version, stamp })
     }
 }
 
 /// The second word of the first line whose first word is `first`, `require` or not.
 fn word_after(module: &str, first: &str) -> Option<String> {
     module.lines().find_map(|line| {
-        let mut words = line
-            .split_whitespace()
-            .skip_while(|word| *word == "require");
+        let mut words = line.split_whitespace().skip_while(|word| *word == "require");
         (words.next() == Some(first)).then(|| words.next().map(str::to_owned))?
     })
 }
@@ -79,9 +68,7 @@ fn ldflags(version: &str) -> String {
     let mut numbers = version.trim_start_matches('v').split('.');
     let (major, minor) = (numbers.next().unwrap_or("1"), numbers.next().unwrap_or("0"));
     let package = "k8s.io/component-base/version";
-    format!(
-        "-s -w -X {package}.gitVersion={version} -X {package}.gitMajor={major} -X {package}.gitMinor={minor}"
-    )
+    format!("-s -w -X {package}.gitVersion={version} -X {package}.gitMajor={major} -X {package}.gitMinor={minor}")
 }
 
 /// The file name Go gives to one of ours: it names etcd after its module.
@@ -90,11 +77,7 @@ pub(super) fn built_as(name: &str) -> &str {
 }
 
 /// Builds all binaries into a new directory inside `beside`, so that they can be renamed.
-pub(super) fn build(
-    module: &Module,
-    beside: &Path,
-    progress: &mut impl FnMut(&str),
-) -> Result<TempDir, Error> {
+pub(super) fn build(module: &Module, beside: &Path, progress: &mut impl FnMut(&str)) -> Result<TempDir, Error> {
     check_go(module)?;
     remove_leftovers(beside)?;
     let fresh = tempfile::Builder::new()
@@ -137,17 +120,11 @@ fn check_go(module: &Module) -> Result<(), Error> {
         .args(["env", "GOVERSION"])
         .current_dir(std::env::temp_dir())
         .output()
-        .map_err(|source| Error::NoGo {
-            wanted: module.go.clone(),
-            source,
-        })?;
+        .map_err(|source| Error::NoGo { wanted: module.go.clone(), source })?;
     let found = String::from_utf8_lossy(&output.stdout);
     let found = found.trim().trim_start_matches("go");
     if numbers(found) < numbers(&module.go) {
-        return Err(Error::OldGo {
-            found: found.to_owned(),
-            wanted: module.go.clone(),
-        });
+        return Err(Error::OldGo { found: found.to_owned(), wanted: module.go.clone() });
     }
     Ok(())
 }
@@ -177,11 +154,7 @@ fn watch(child: &mut Child, log: &Path, progress: &mut impl FnMut(&str)) -> Resu
     loop {
         if let Some(status) = child.try_wait().map_err(Error::io("wait for go build"))? {
             let tail = process::tail(log);
-            return if status.success() {
-                Ok(())
-            } else {
-                Err(Error::Build { status, tail })
-            };
+            return if status.success() { Ok(()) } else { Err(Error::Build { status, tail }) };
         }
         progress(&progress_line(start.elapsed(), log));
         thread::sleep(PACE);
@@ -190,8 +163,7 @@ fn watch(child: &mut Child, log: &Path, progress: &mut impl FnMut(&str)) -> Resu
 
 fn progress_line(elapsed: Duration, log: &Path) -> String {
     let text = fs::read_to_string(log).unwrap_or_default();
-    let (downloads, packages): (Vec<&str>, Vec<&str>) =
-        text.lines().partition(|line| line.starts_with("go: "));
+    let (downloads, packages): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| line.starts_with("go: "));
     let seconds = elapsed.as_secs();
     format!(
         "building the Kubernetes control plane (once, about 8 minutes): {}m{:02}s, {} modules fetched, {} packages compiled",

@@ -39,10 +39,7 @@ impl Ports {
     pub(super) fn free() -> io::Result<Self> {
         let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
         let (etcd, api_server) = (bind()?, bind()?);
-        Ok(Self {
-            etcd: etcd.local_addr()?.port(),
-            api_server: api_server.local_addr()?.port(),
-        })
+        Ok(Self { etcd: etcd.local_addr()?.port(), api_server: api_server.local_addr()?.port() })
     }
 
     pub(super) fn etcd_url(self) -> String {
@@ -56,11 +53,7 @@ pub(super) fn port_was_taken(error: &Error) -> bool {
 }
 
 /// Starts etcd and waits until it answers.
-pub(super) fn start_etcd(
-    binaries: &Binaries,
-    files: &Files,
-    ports: Ports,
-) -> Result<Guarded, Error> {
+pub(super) fn start_etcd(binaries: &Binaries, files: &Files, ports: Ports) -> Result<Guarded, Error> {
     let url = ports.etcd_url();
     let flags = [
         format!("--name={}", files.name()),
@@ -163,12 +156,7 @@ fn api_server_flags(files: &Files, ports: Ports) -> Vec<String> {
     ]
 }
 
-fn spawn(
-    name: &'static str,
-    program: &Path,
-    flags: &[String],
-    files: &Files,
-) -> Result<Guarded, Error> {
+fn spawn(name: &'static str, program: &Path, flags: &[String], files: &Files) -> Result<Guarded, Error> {
     Guarded::spawn(program, flags, &[], &files.log(name)).map_err(Error::path("start", program))
 }
 
@@ -180,9 +168,7 @@ fn await_ready(
 ) -> Result<(), Error> {
     let deadline = Instant::now() + READY;
     loop {
-        let ended = component
-            .ended()
-            .map_err(Error::io("look at a component"))?;
+        let ended = component.ended().map_err(Error::io("look at a component"))?;
         let tail = || process::tail(component.log());
         if let Some(status) = ended {
             let tail = tail();
@@ -190,12 +176,7 @@ fn await_ready(
         }
         let Err(last) = ready() else { return Ok(()) };
         if Instant::now() >= deadline {
-            return Err(Error::NotReady {
-                name,
-                limit: READY,
-                last,
-                tail: tail(),
-            });
+            return Err(Error::NotReady { name, limit: READY, last, tail: tail() });
         }
         thread::sleep(POLL);
     }

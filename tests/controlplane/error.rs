@@ -13,10 +13,7 @@ pub(crate) enum Error {
     #[error(
         "KUBEBUILDER_ASSETS is {directory} but holds no {name}: complete it, or unset it to have the control plane built with Go"
     )]
-    MissingAsset {
-        directory: PathBuf,
-        name: &'static str,
-    },
+    MissingAsset { directory: PathBuf, name: &'static str },
     /// Neither assets nor a Go toolchain.
     #[error(
         "no Kubernetes control plane: install Go {wanted} or newer (it is built once into the target directory), or set KUBEBUILDER_ASSETS to a directory that holds etcd, kube-apiserver, kube-controller-manager and kubectl"
@@ -39,19 +36,10 @@ pub(crate) enum Error {
     Module(&'static str),
     /// A component ended before it was ready.
     #[error("{name} ended with {status}; the end of its log:\n{tail}")]
-    Ended {
-        name: &'static str,
-        status: ExitStatus,
-        tail: String,
-    },
+    Ended { name: &'static str, status: ExitStatus, tail: String },
     /// A component did not become ready.
     #[error("{name} was not ready after {limit:?} ({last}); the end of its log:\n{tail}")]
-    NotReady {
-        name: &'static str,
-        limit: Duration,
-        last: String,
-        tail: String,
-    },
+    NotReady { name: &'static str, limit: Duration, last: String, tail: String },
     /// A kubectl command needed by the harness itself failed.
     #[error("kubectl {arguments} failed: {message}")]
     Kubectl { arguments: String, message: String },

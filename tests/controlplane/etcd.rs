@@ -53,10 +53,8 @@ pub(super) fn members(port: u16) -> Result<String, Error> {
 impl ControlPlane {
     /// Everything etcd holds at this moment. Blocks.
     pub(crate) fn etcd_dump(&self) -> Result<Vec<Entry>, Error> {
-        let answer = post(self.ports.etcd, "/v3/kv/range", EVERYTHING)
-            .map_err(Error::io("ask etcd for all keys"))?;
-        let answer: Answer = serde_json::from_slice(body(&answer)?)
-            .map_err(|error| unexpected(error.to_string()))?;
+        let answer = post(self.ports.etcd, "/v3/kv/range", EVERYTHING).map_err(Error::io("ask etcd for all keys"))?;
+        let answer: Answer = serde_json::from_slice(body(&answer)?).map_err(|error| unexpected(error.to_string()))?;
         Ok(answer.kvs)
     }
 }
@@ -86,8 +84,5 @@ fn body(answer: &[u8]) -> Result<&[u8], Error> {
 }
 
 fn unexpected(message: String) -> Error {
-    Error::Answer {
-        from: "etcd",
-        message,
-    }
+    Error::Answer { from: "etcd", message }
 }

@@ -26,11 +26,7 @@ pub(super) struct Files {
 impl Files {
     /// Writes all files with fresh tokens and keys.
     pub(super) fn write(directory: &Path) -> Result<Self, Error> {
-        let files = Self {
-            directory: directory.to_owned(),
-            admin_token: random_token()?,
-            user_token: random_token()?,
-        };
+        let files = Self { directory: directory.to_owned(), admin_token: random_token()?, user_token: random_token()? };
         let key = rcgen::KeyPair::generate()?;
         write(&files.signing_key(), &key.serialize_pem())?;
         write(&files.public_key(), &key.public_key_pem())?;
@@ -96,12 +92,7 @@ impl Files {
     }
 
     /// Writes a kubeconfig for `token` with the API server's certificate inside.
-    pub(super) fn write_kubeconfig(
-        &self,
-        name: &str,
-        url: &str,
-        token: &str,
-    ) -> Result<PathBuf, Error> {
+    pub(super) fn write_kubeconfig(&self, name: &str, url: &str, token: &str) -> Result<PathBuf, Error> {
         let path = self.kubeconfig(name);
         let ca = fs::read(self.ca()).map_err(Error::path("read", &self.ca()))?;
         let config = json!({
@@ -116,11 +107,9 @@ impl Files {
             "current-context": "test",
         });
         // Renamed into place: another test may be reading the file.
-        let mut draft = NamedTempFile::new_in(&self.directory)
-            .map_err(Error::path("create a file in", &self.directory))?;
-        draft
-            .write_all(config.to_string().as_bytes())
-            .map_err(Error::path("write", draft.path()))?;
+        let mut draft =
+            NamedTempFile::new_in(&self.directory).map_err(Error::path("create a file in", &self.directory))?;
+        draft.write_all(config.to_string().as_bytes()).map_err(Error::path("write", draft.path()))?;
         let persisted = draft.persist(&path);
         persisted.map_err(|failed| Error::path("write", &path)(failed.error))?;
         Ok(path)

@@ -20,12 +20,7 @@ impl ControlPlane {
     }
 
     /// The same as whoever `kubeconfig` belongs to.
-    pub(crate) fn kubectl_as(
-        &self,
-        kubeconfig: &Path,
-        arguments: &[&str],
-        input: &str,
-    ) -> Result<Output, Error> {
+    pub(crate) fn kubectl_as(&self, kubeconfig: &Path, arguments: &[&str], input: &str) -> Result<Output, Error> {
         let mut command = self.kubectl_command(kubeconfig);
         command.args(arguments).stdin(Stdio::piped());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());

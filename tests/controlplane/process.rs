@@ -52,11 +52,7 @@ impl Guarded {
         command.process_group(0);
         let mut child = command.spawn()?;
         let lifeline = child.stdin.take();
-        Ok(Self {
-            child,
-            lifeline,
-            log: log.to_owned(),
-        })
+        Ok(Self { child, lifeline, log: log.to_owned() })
     }
 
     /// The program's process id.
@@ -121,10 +117,7 @@ pub(crate) fn remove_at_exit(directory: &Path) -> io::Result<ChildStdin> {
     command.stdout(Stdio::null()).stderr(Stdio::null());
     command.process_group(0);
     let mut child = command.spawn()?;
-    child
-        .stdin
-        .take()
-        .ok_or_else(|| io::Error::other("the pipe to the sweeper is missing"))
+    child.stdin.take().ok_or_else(|| io::Error::other("the pipe to the sweeper is missing"))
 }
 
 /// The last lines of a log file, for error messages.

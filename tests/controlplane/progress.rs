@@ -42,10 +42,7 @@ impl Drop for Shown {
 /// A reporter for `find_or_build`: one line rewritten on a terminal, else a line every 30 s.
 pub(crate) fn on_stderr() -> impl FnMut(&str) {
     let terminal = io::stderr().is_terminal();
-    let mut shown = Shown {
-        terminal,
-        last: None,
-    };
+    let mut shown = Shown { terminal, last: None };
     move |line| {
         // A lost progress line is not worth an error.
         let _lost = shown.show(line);

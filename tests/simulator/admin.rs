@@ -40,9 +40,7 @@ const MOST_WAIT: f64 = 600.0;
 pub(super) async fn connection(shared: Arc<Shared>, mut socket: TcpStream) -> io::Result<()> {
     let mut buffer = Vec::new();
     while let Some(request) = read_request(&mut socket, &mut buffer).await? {
-        let reply = answer(&shared, &request)
-            .await
-            .unwrap_or_else(|refused| refused);
+        let reply = answer(&shared, &request).await.unwrap_or_else(|refused| refused);
         send(&mut socket, &reply).await?;
         if request.wants_close() {
             break;
@@ -93,16 +91,9 @@ fn faults(shared: &Shared, request: &Request, rest: &[&str]) -> Answer {
     match (request.method.as_str(), rest) {
         ("GET", []) => reply(200, shared.world().faults.all()),
         ("PUT", []) => {
-            let new: Vec<Fault> = if request.body().trim_ascii_start().starts_with(b"[") {
-                read(request)?
-            } else {
-                vec![read(request)?]
-            };
-            let ids: Vec<u64> = shared.change(|world| {
-                new.into_iter()
-                    .map(|fault| world.faults.set(fault))
-                    .collect()
-            });
+            let new: Vec<Fault> =
+                if request.body().trim_ascii_start().starts_with(b"[") { read(request)? } else { vec![read(request)?] };
+            let ids: Vec<u64> = shared.change(|world| new.into_iter().map(|fault| world.faults.set(fault)).collect());
             reply(200, &ids)
         }
         ("DELETE", []) => {
@@ -135,11 +126,7 @@ async fn ledger(shared: &Shared, request: &Request) -> Answer {
         Some(name) => Some(Provider::named(&name).ok_or_else(|| refused(400, "no such provider"))?),
         None => None,
     };
-    let filter = LedgerFilter {
-        provider,
-        key_hash: given("keyHash"),
-        after: number(given("after"))?.unwrap_or(0),
-    };
+    let filter = LedgerFilter { provider, key_hash: given("keyHash"), after: number(given("after"))?.unwrap_or(0) };
     let wait: f64 = number(given("wait"))?.unwrap_or(0.0);
     let wait = Duration::from_secs_f64(wait.clamp(0.0, MOST_WAIT));
     reply(200, &shared.rows_within(&filter, wait).await)
@@ -155,9 +142,7 @@ fn simple(shared: &Shared, request: &Request) -> Answer {
         }
         ("PUT", "/clock") => {
             let change: ClockChange = read(request)?;
-            let now = shared
-                .change(|world| world.clock.change(&change))
-                .map_err(|error| refused(400, &error))?;
+            let now = shared.change(|world| world.clock.change(&change)).map_err(|error| refused(400, &error))?;
             Ok(Reply::json(200, json!({"now": now.to_string()})))
         }
         ("POST", "/reset") => {
@@ -171,10 +156,7 @@ fn simple(shared: &Shared, request: &Request) -> Answer {
         },
         ("GET", "/decoy") => {
             let hits = shared.decoy_hits.load(Ordering::SeqCst);
-            Ok(Reply::json(
-                200,
-                json!({"base": shared.world().decoy, "hits": hits}),
-            ))
+            Ok(Reply::json(200, json!({"base": shared.world().decoy, "hits": hits})))
         }
         _ => Err(no_such_request()),
     }
@@ -185,8 +167,7 @@ fn read<T: DeserializeOwned>(request: &Request) -> Result<T, Reply> {
 }
 
 fn number<T: std::str::FromStr>(text: Option<String>) -> Result<Option<T>, Reply> {
-    text.map(|text| text.parse().map_err(|_| refused(400, "not a number")))
-        .transpose()
+    text.map(|text| text.parse().map_err(|_| refused(400, "not a number"))).transpose()
 }
 
 fn reply<T: Serialize + ?Sized>(status: u16, value: &T) -> Answer {

@@ -14,32 +14,18 @@ use super::world::{Call, Refusal, Shown, World};
 use super::{aventri, flow, flowlu, inflow, zenflow};
 
 /// The answer and its row's number.
-pub(super) fn plan(
-    request: &Request,
-    peer: IpAddr,
-    sni: Option<&str>,
-    world: &mut World,
-) -> (Planned, u64) {
+pub(super) fn plan(request: &Request, peer: IpAddr, sni: Option<&str>, world: &mut World) -> (Planned, u64) {
     let host = request.header("host").unwrap_or_default();
     let (planned, row) = match place(host, &request.path) {
         Some(place) => {
             let shown = shown(&place, request, world);
             let place = with_account(place, request, shown.as_ref(), world);
-            let call = Call {
-                place,
-                request,
-                shown,
-                peer,
-            };
+            let call = Call { place, request, shown, peer };
             at_provider(&call, world)
         }
         None => nowhere(request, world),
     };
-    let row = Row {
-        sni: sni.map(str::to_owned),
-        status: planned.status(),
-        ..without_keys(row, world)
-    };
+    let row = Row { sni: sni.map(str::to_owned), status: planned.status(), ..without_keys(row, world) };
     (planned, world.ledger.push(row))
 }
 
@@ -99,16 +85,8 @@ pub(super) fn row_of(request: &Request) -> Row {
         host: text("host").unwrap_or_default(),
         sni: None,
         path: request.path.clone(),
-        query_names: request
-            .queries()
-            .into_iter()
-            .map(|(name, _)| name)
-            .collect(),
-        header_names: request
-            .headers
-            .iter()
-            .map(|(name, _)| name.clone())
-            .collect(),
+        query_names: request.queries().into_iter().map(|(name, _)| name).collect(),
+        header_names: request.headers.iter().map(|(name, _)| name.clone()).collect(),
         placement: Placement::None,
         key_hash: None,
         known_key: false,
@@ -124,22 +102,13 @@ fn with_key(row: Row, shown: Option<&Shown>, world: &World) -> Row {
     let Some(shown) = shown else {
         return row;
     };
-    Row {
-        placement: shown.placement,
-        known_key: world.knows(&shown.hash),
-        key_hash: Some(shown.hash.clone()),
-        ..row
-    }
+    Row { placement: shown.placement, known_key: world.knows(&shown.hash), key_hash: Some(shown.hash.clone()), ..row }
 }
 
 /// A known key that strayed into the path or stands as a query's name must not stay in the row.
 fn without_keys(row: Row, world: &World) -> Row {
     let hidden = |text: &str| {
-        if world.knows(&key_hash(text)) {
-            "(key)".to_owned()
-        } else {
-            text.to_owned()
-        }
+        if world.knows(&key_hash(text)) { "(key)".to_owned() } else { text.to_owned() }
     };
     let segments: Vec<String> = row.path.split('/').map(hidden).collect();
     Row {
@@ -154,9 +123,7 @@ fn without_keys(row: Row, world: &World) -> Row {
 fn shown(place: &Place, request: &Request, world: &World) -> Option<Shown> {
     let bearer = || {
         let (scheme, key) = request.header("authorization")?.split_once(' ')?;
-        scheme
-            .eq_ignore_ascii_case("bearer")
-            .then(|| in_header(key))
+        scheme.eq_ignore_ascii_case("bearer").then(|| in_header(key))
     };
     let header = |name| request.header(name).map(in_header);
     let query = |name| request.query(name).map(|key| show(Placement::Query, key));
@@ -165,28 +132,19 @@ fn shown(place: &Place, request: &Request, world: &World) -> Option<Shown> {
         Provider::InFlow => bearer(),
         Provider::Flowlu => query("api_key"),
         Provider::ZenFlow => header("x-api-key"),
-        Provider::Flow => bearer()
-            .or_else(|| header("x-api-key"))
-            .or_else(|| query("api_key")),
+        Provider::Flow => bearer().or_else(|| header("x-api-key")).or_else(|| query("api_key")),
         Provider::Aventri if place.path == aventri::AUTHORIZE => match request.method.as_str() {
             "POST" => form("key"),
             _ => query("key"),
         },
-        Provider::Aventri if world.switches.aventri.bearer_accepted => {
-            query("accesstoken").or_else(bearer)
-        }
+        Provider::Aventri if world.switches.aventri.bearer_accepted => query("accesstoken").or_else(bearer),
         Provider::Aventri => query("accesstoken"),
     };
     found.or_else(|| stray(request, world))
 }
 
 fn show(placement: Placement, value: String) -> Shown {
-    Shown {
-        placement,
-        hash: key_hash(&value),
-        value,
-        usable: true,
-    }
+    Shown { placement, hash: key_hash(&value), value, usable: true }
 }
 
 fn in_header(value: &str) -> Shown {
@@ -199,19 +157,13 @@ fn stray(request: &Request, world: &World) -> Option<Shown> {
         let last = value.rsplit(' ').next().unwrap_or(value);
         in_header(last)
     });
-    let pairs = |placement, pairs: Vec<(String, String)>| {
-        pairs
-            .into_iter()
-            .map(move |(_, value)| show(placement, value))
-    };
+    let pairs =
+        |placement, pairs: Vec<(String, String)>| pairs.into_iter().map(move |(_, value)| show(placement, value));
     headers
         .chain(pairs(Placement::Query, request.queries()))
         .chain(pairs(Placement::Form, request.forms()))
         .find(|shown| world.knows(&shown.hash))
-        .map(|shown| Shown {
-            usable: false,
-            ..shown
-        })
+        .map(|shown| Shown { usable: false, ..shown })
 }
 
 /// Aventri's account is not in the path: an exchange names it, a token has it.
@@ -227,8 +179,5 @@ fn with_account(place: Place, request: &Request, shown: Option<&Shown>, world: &
         let account = world.tokens.account(&shown?.hash)?;
         account.split_once('@').map(|(id, _)| id.to_owned())
     });
-    Place {
-        account: format!("{}{}", id.unwrap_or_default(), place.account),
-        ..place
-    }
+    Place { account: format!("{}{}", id.unwrap_or_default(), place.account), ..place }
 }

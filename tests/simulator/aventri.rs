@@ -14,10 +14,7 @@ use super::world::{Call, Refusal, World};
 
 pub(super) const AUTHORIZE: &str = "/global/authorize.json";
 const EVENTS: &str = "/global/listEvents.json";
-const WINDOWS: [Window; 1] = [Window {
-    seconds: 60,
-    most: 400,
-}];
+const WINDOWS: [Window; 1] = [Window { seconds: 60, most: 400 }];
 
 struct Token {
     account: String,
@@ -48,18 +45,13 @@ impl Tokens {
         }
         let text = format!("EXAMPLE+{}/{}==", random(), random());
         let life = SignedDuration::from_secs(switches.token_life_seconds);
-        let token = Token {
-            account: account.to_owned(),
-            ends: now.checked_add(life).unwrap_or(Timestamp::MAX),
-        };
+        let token = Token { account: account.to_owned(), ends: now.checked_add(life).unwrap_or(Timestamp::MAX) };
         self.0.insert(key_hash(&text), token);
         text
     }
 
     fn is_good(&self, hash: &str, account: &str, now: Timestamp) -> bool {
-        self.0
-            .get(hash)
-            .is_some_and(|token| token.account == account && token.ends > now)
+        self.0.get(hash).is_some_and(|token| token.account == account && token.ends > now)
     }
 }
 
@@ -83,11 +75,9 @@ fn authorize(call: &Call, world: &mut World) -> Reply {
             let token = world.tokens.mint(account, now, &world.switches);
             Reply::json(200, json!({"accesstoken": token}))
         }
-        Standing::Good(_)
-        | Standing::Missing
-        | Standing::Unknown
-        | Standing::Revoked
-        | Standing::Expired => refusal(Refusal::BadKey, &world.switches),
+        Standing::Good(_) | Standing::Missing | Standing::Unknown | Standing::Revoked | Standing::Expired => {
+            refusal(Refusal::BadKey, &world.switches)
+        }
     }
 }
 

@@ -36,15 +36,11 @@ impl Heard {
 }
 
 async fn simulator() -> Simulator {
-    Simulator::start(Options::default())
-        .await
-        .expect("loopback has free ports")
+    Simulator::start(Options::default()).await.expect("loopback has free ports")
 }
 
 fn client() -> Client {
-    rustls::crypto::ring::default_provider()
-        .install_default()
-        .ok();
+    rustls::crypto::ring::default_provider().install_default().ok();
     Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
@@ -57,11 +53,7 @@ async fn hear(request: RequestBuilder) -> reqwest::Result<Heard> {
     let response = request.send().await?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let body = response.bytes().await?.to_vec();
-    Ok(Heard {
-        status,
-        headers,
-        body,
-    })
+    Ok(Heard { status, headers, body })
 }
 
 async fn ask(request: RequestBuilder) -> Heard {
@@ -85,10 +77,7 @@ fn orders(simulator: &Simulator, key: &str) -> RequestBuilder {
 
 /// A ZenFlow key that reads orders.
 fn orders_key(simulator: &Simulator) -> IssuedKey {
-    simulator.add_key(NewKey {
-        scopes: vec!["read:orders".to_owned()],
-        ..NewKey::of(Provider::ZenFlow, "")
-    })
+    simulator.add_key(NewKey { scopes: vec!["read:orders".to_owned()], ..NewKey::of(Provider::ZenFlow, "") })
 }
 
 /// The last row.

@@ -26,11 +26,7 @@ pub(super) struct Clock {
 
 impl Clock {
     pub(super) fn now(&self) -> Timestamp {
-        self.frozen.unwrap_or_else(|| {
-            real()
-                .checked_add(self.offset)
-                .expect("the offset came from a valid time")
-        })
+        self.frozen.unwrap_or_else(|| real().checked_add(self.offset).expect("the offset came from a valid time"))
     }
 
     /// Fails if the new time cannot be represented.

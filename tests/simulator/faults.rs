@@ -30,37 +30,20 @@ pub struct Fault {
 impl Fault {
     /// A fault for every request, for struct update syntax.
     pub fn of(fault: Misbehaviour) -> Self {
-        Self {
-            fault,
-            provider: None,
-            account: None,
-            key_hash: None,
-            path: None,
-            times: None,
-        }
+        Self { fault, provider: None, account: None, key_hash: None, path: None, times: None }
     }
 
     fn is_for_all(&self) -> bool {
-        self.provider.is_none()
-            && self.account.is_none()
-            && self.key_hash.is_none()
-            && self.path.is_none()
+        self.provider.is_none() && self.account.is_none() && self.key_hash.is_none() && self.path.is_none()
     }
 
     fn meets(&self, call: &Call) -> bool {
         let place = &call.place;
         let hash = call.shown.as_ref().map(|shown| &shown.hash);
-        self.provider
-            .is_none_or(|provider| provider == place.provider)
-            && self
-                .account
-                .as_ref()
-                .is_none_or(|account| *account == place.account)
+        self.provider.is_none_or(|provider| provider == place.provider)
+            && self.account.as_ref().is_none_or(|account| *account == place.account)
             && (self.key_hash.is_none() || self.key_hash.as_ref() == hash)
-            && self
-                .path
-                .as_ref()
-                .is_none_or(|path| call.request.path.ends_with(path.as_str()))
+            && self.path.as_ref().is_none_or(|path| call.request.path.ends_with(path.as_str()))
     }
 }
 
@@ -69,11 +52,7 @@ impl Fault {
 /// The request is processed before `latency`, `hang`, `slowBody`, `reset`, `truncated`, `badTLS`
 /// and `echoKey` in a header; the others replace the answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(
-    deny_unknown_fields,
-    rename_all = "camelCase",
-    rename_all_fields = "camelCase"
-)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Misbehaviour {
     /// The normal answer, later.
     Latency {
@@ -168,10 +147,7 @@ impl RetryAfter {
         match self {
             Self::Seconds(seconds) => seconds.to_string(),
             Self::Text(text) => text.clone(),
-            Self::Date { date_in } => http_date(
-                now.saturating_add(SignedDuration::from_secs(*date_in))
-                    .unwrap_or(now),
-            ),
+            Self::Date { date_in } => http_date(now.saturating_add(SignedDuration::from_secs(*date_in)).unwrap_or(now)),
         }
     }
 }
@@ -246,18 +222,16 @@ impl Faults {
     }
 
     pub(super) fn due(&mut self, call: &Call) -> Option<Misbehaviour> {
-        let at = self
-            .active
-            .iter()
-            .position(|active| active.fault.meets(call))?;
+        let at = self.active.iter().position(|active| active.fault.meets(call))?;
         Some(self.spend(at))
     }
 
     /// Whether the next TLS handshake is to be spoilt.
     pub(super) fn due_at_handshake(&mut self) -> Option<Misbehaviour> {
-        let at = self.active.iter().position(|active| {
-            active.fault.fault == Misbehaviour::BadTls && active.fault.is_for_all()
-        })?;
+        let at = self
+            .active
+            .iter()
+            .position(|active| active.fault.fault == Misbehaviour::BadTls && active.fault.is_for_all())?;
         Some(self.spend(at))
     }
 

@@ -7,10 +7,7 @@ use super::limits::Window;
 use super::reply::Reply;
 use super::world::{Call, Refusal, World};
 
-const WINDOWS: [Window; 1] = [Window {
-    seconds: 60,
-    most: 60,
-}];
+const WINDOWS: [Window; 1] = [Window { seconds: 60, most: 60 }];
 
 pub(super) fn answer(call: &Call, world: &mut World) -> Reply {
     let account = call.key_hash().unwrap_or_default();
@@ -40,9 +37,7 @@ pub(super) fn refusal(why: Refusal) -> Reply {
         Refusal::BadKey => error(401, "Unknown key"),
         Refusal::Expired => error(401, "The key has expired"),
         Refusal::Revoked => error(401, "The key was revoked"),
-        Refusal::ScopeMissing | Refusal::AddressNotAllowed | Refusal::Denied => {
-            error(403, "Access denied")
-        }
+        Refusal::ScopeMissing | Refusal::AddressNotAllowed | Refusal::Denied => error(403, "Access denied"),
     }
 }
 

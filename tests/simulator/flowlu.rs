@@ -8,10 +8,7 @@ use super::reply::Reply;
 use super::switches::{FlowluSwitches, Switches, UnknownAccount};
 use super::world::{Call, Refusal, World};
 
-const WINDOWS: [Window; 1] = [Window {
-    seconds: 1,
-    most: 5,
-}];
+const WINDOWS: [Window; 1] = [Window { seconds: 1, most: 5 }];
 
 pub(super) fn answer(call: &Call, world: &mut World) -> Reply {
     let account = &call.place.account;
@@ -25,11 +22,9 @@ pub(super) fn answer(call: &Call, world: &mut World) -> Reply {
     let switches = &world.switches;
     let key = match world.standing(call) {
         Standing::Good(key) if key.account == *account => key,
-        Standing::Good(_)
-        | Standing::Missing
-        | Standing::Unknown
-        | Standing::Revoked
-        | Standing::Expired => return refusal(Refusal::BadKey, switches),
+        Standing::Good(_) | Standing::Missing | Standing::Unknown | Standing::Revoked | Standing::Expired => {
+            return refusal(Refusal::BadKey, switches);
+        }
     };
     let method = call.place.path.trim_start_matches('/');
     match method {
@@ -50,9 +45,7 @@ fn list() -> Reply {
 fn unknown_account(world: &World) -> Reply {
     match world.switches.flowlu.unknown_account {
         UnknownAccount::Code11 => refusal(Refusal::BadKey, &world.switches),
-        UnknownAccount::Redirect => {
-            Reply::redirect(302, &format!("{}/unknown-account", world.decoy))
-        }
+        UnknownAccount::Redirect => Reply::redirect(302, &format!("{}/unknown-account", world.decoy)),
         UnknownAccount::Page => Reply::page(404, "Account not found"),
     }
 }
@@ -60,27 +53,17 @@ fn unknown_account(world: &World) -> Reply {
 pub(super) fn refusal(why: Refusal, switches: &Switches) -> Reply {
     let switches = &switches.flowlu;
     match why {
-        Refusal::NoKey | Refusal::BadKey | Refusal::Expired | Refusal::Revoked => error(
-            switches.bad_key_status,
-            11,
-            "Authorization failed",
-            switches,
-        ),
-        Refusal::ScopeMissing | Refusal::AddressNotAllowed | Refusal::Denied => error(
-            switches.denied_status,
-            switches.denied_code,
-            "Access denied",
-            switches,
-        ),
+        Refusal::NoKey | Refusal::BadKey | Refusal::Expired | Refusal::Revoked => {
+            error(switches.bad_key_status, 11, "Authorization failed", switches)
+        }
+        Refusal::ScopeMissing | Refusal::AddressNotAllowed | Refusal::Denied => {
+            error(switches.denied_status, switches.denied_code, "Access denied", switches)
+        }
     }
 }
 
 fn error(status: u16, code: u16, message: &str, switches: &FlowluSwitches) -> Reply {
-    let code = if switches.code_as_text {
-        Value::from(code.to_string())
-    } else {
-        Value::from(code)
-    };
+    let code = if switches.code_as_text { Value::from(code.to_string()) } else { Value::from(code) };
     let error = json!({"error_code": code, "error_msg": message, "error_details": []});
     Reply::json(status, json!({"error": error}))
 }

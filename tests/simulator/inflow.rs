@@ -8,24 +8,12 @@ use super::reply::Reply;
 use super::switches::{ErrorBody, Switches};
 use super::world::{Call, Refusal, World};
 
-const WINDOWS: [Window; 2] = [
-    Window {
-        seconds: 60,
-        most: 60,
-    },
-    Window {
-        seconds: 3600,
-        most: 1000,
-    },
-];
+const WINDOWS: [Window; 2] = [Window { seconds: 60, most: 60 }, Window { seconds: 3600, most: 1000 }];
 
 pub(super) fn answer(call: &Call, world: &mut World) -> Reply {
     let taken = world.take(call, &call.place.account, &WINDOWS);
-    let reply = if taken.over.is_some() {
-        error(429, "Too many requests", &world.switches)
-    } else {
-        decide(call, world)
-    };
+    let reply =
+        if taken.over.is_some() { error(429, "Too many requests", &world.switches) } else { decide(call, world) };
     with_usage(reply, &taken)
 }
 
@@ -55,15 +43,9 @@ fn decide(call: &Call, world: &World) -> Reply {
 }
 
 fn list(call: &Call, name: &str, switches: &Switches) -> Reply {
-    let count = call
-        .request
-        .query("count")
-        .and_then(|count| count.parse().ok())
-        .unwrap_or(usize::MAX);
+    let count = call.request.query("count").and_then(|count| count.parse().ok()).unwrap_or(usize::MAX);
     let items: Vec<_> = (1..=switches.inflow.items.min(count))
-        .map(
-            |number| json!({"id": format!("{name}-{number}"), "name": format!("Example {number}")}),
-        )
+        .map(|number| json!({"id": format!("{name}-{number}"), "name": format!("Example {number}")}))
         .collect();
     Reply::json(200, items.into())
 }
@@ -92,15 +74,10 @@ fn with_usage(reply: Reply, taken: &Taken) -> Reply {
     names
         .into_iter()
         .zip(&taken.windows)
-        .fold(reply, |reply, (name, window)| {
-            reply.with(name, format!("{}/{}", window.used, window.most))
-        })
+        .fold(reply, |reply, (name, window)| reply.with(name, format!("{}/{}", window.used, window.most)))
 }
 
 fn is_company(text: &str) -> bool {
     let lengths: Vec<usize> = text.split('-').map(str::len).collect();
-    lengths == [8, 4, 4, 4, 12]
-        && text
-            .bytes()
-            .all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
+    lengths == [8, 4, 4, 4, 12] && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
 }

@@ -89,18 +89,12 @@ pub struct ChangeKey {
 impl ChangeKey {
     /// The key is no longer accepted.
     pub fn revoke() -> Self {
-        Self {
-            revoked: Some(true),
-            ..Self::default()
-        }
+        Self { revoked: Some(true), ..Self::default() }
     }
 
     /// The key's time is over.
     pub fn expire(now: Timestamp) -> Self {
-        Self {
-            expires_at: Some(Some(now)),
-            ..Self::default()
-        }
+        Self { expires_at: Some(Some(now)), ..Self::default() }
     }
 }
 
@@ -157,11 +151,7 @@ impl Keys {
             revoked: false,
         };
         self.by_hash.insert(hash.clone(), key);
-        IssuedKey {
-            id,
-            hash,
-            key: text,
-        }
+        IssuedKey { id, hash, key: text }
     }
 
     /// False if there is no such key.
@@ -185,18 +175,11 @@ impl Keys {
     }
 
     pub(super) fn has_account(&self, provider: Provider, account: &str) -> bool {
-        self.by_hash
-            .values()
-            .any(|key| key.provider == provider && key.account == account)
+        self.by_hash.values().any(|key| key.provider == provider && key.account == account)
     }
 
     /// Another provider's key is unknown here; the account is left for the caller to judge.
-    pub(super) fn standing(
-        &self,
-        provider: Provider,
-        hash: Option<&str>,
-        now: Timestamp,
-    ) -> Standing {
+    pub(super) fn standing(&self, provider: Provider, hash: Option<&str>, now: Timestamp) -> Standing {
         let Some(hash) = hash else {
             return Standing::Missing;
         };
@@ -218,18 +201,13 @@ pub fn key_hash(text: &str) -> String {
 /// Sixteen random bytes in hex.
 pub(super) fn random() -> String {
     let mut bytes = [0; 16];
-    SystemRandom::new()
-        .fill(&mut bytes)
-        .expect("the system has randomness");
+    SystemRandom::new().fill(&mut bytes).expect("the system has randomness");
     hex(&bytes)
 }
 
 fn hex(bytes: &[u8]) -> String {
     let digit = |half: u8| char::from_digit(half.into(), 16).expect("half a byte is a hex digit");
-    bytes
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
-        .collect()
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 fn made_up(provider: Provider) -> String {
@@ -255,10 +233,7 @@ fn present_networks<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<IpN
 fn networks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::Error> {
     Vec::<String>::deserialize(from)?
         .iter()
-        .map(|text| {
-            text.parse()
-                .or_else(|_| text.parse().map(|address: IpAddr| IpNet::from(address)))
-        })
+        .map(|text| text.parse().or_else(|_| text.parse().map(|address: IpAddr| IpNet::from(address))))
         .collect::<Result<_, AddrParseError>>()
         .map_err(serde::de::Error::custom)
 }

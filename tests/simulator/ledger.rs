@@ -65,9 +65,7 @@ pub struct LedgerFilter {
 impl LedgerFilter {
     fn admits(&self, row: &Row) -> bool {
         row.seq > self.after
-            && self
-                .provider
-                .is_none_or(|provider| row.provider == Some(provider))
+            && self.provider.is_none_or(|provider| row.provider == Some(provider))
             && (self.key_hash.is_none() || self.key_hash == row.key_hash)
     }
 }
@@ -82,10 +80,7 @@ impl Ledger {
     /// Adds a row under the next number, which it returns. Numbers go on after `clear`.
     pub(super) fn push(&mut self, row: Row) -> u64 {
         self.last += 1;
-        self.rows.push_back(Row {
-            seq: self.last,
-            ..row
-        });
+        self.rows.push_back(Row { seq: self.last, ..row });
         if self.rows.len() > MOST_ROWS {
             self.rows.pop_front();
         }
@@ -99,11 +94,7 @@ impl Ledger {
     }
 
     pub(super) fn select(&self, filter: &LedgerFilter) -> Vec<Row> {
-        self.rows
-            .iter()
-            .filter(|row| filter.admits(row))
-            .cloned()
-            .collect()
+        self.rows.iter().filter(|row| filter.admits(row)).cloned().collect()
     }
 
     pub(super) fn clear(&mut self) {

@@ -1,9 +1,6 @@
 //! The simulator as a program: `cargo run --example simulator -- --listen 127.0.0.1:8080`. Prints
 //! where it listens, serves until Ctrl-C and logs nothing; `admin.rs` lists what to ask it.
-#![allow(
-    clippy::print_stdout,
-    reason = "the addresses are the program's output"
-)]
+#![allow(clippy::print_stdout, reason = "the addresses are the program's output")]
 
 #[path = "mod.rs"]
 mod simulator;
@@ -31,12 +28,8 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
     let arguments = Arguments::parse();
-    let simulator = Simulator::start(Options {
-        listen: arguments.listen,
-        admin: arguments.admin,
-        tls: arguments.tls,
-    })
-    .await?;
+    let simulator =
+        Simulator::start(Options { listen: arguments.listen, admin: arguments.admin, tls: arguments.tls }).await?;
     println!("providers {}", simulator.base());
     println!("admin     {}", simulator.admin());
     tokio::signal::ctrl_c().await

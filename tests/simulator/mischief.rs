@@ -44,20 +44,14 @@ pub(super) struct Planned {
 
 impl Planned {
     pub(super) fn whole(reply: Reply) -> Self {
-        Self {
-            delay: Duration::ZERO,
-            delivery: Delivery::Whole,
-            reply,
-        }
+        Self { delay: Duration::ZERO, delivery: Delivery::Whole, reply }
     }
 
     /// The status the client gets to see.
     pub(super) fn status(&self) -> Option<u16> {
         match self.delivery {
             Delivery::Hang | Delivery::Reset | Delivery::Rubbish => None,
-            Delivery::Whole | Delivery::Undeclared | Delivery::Truncated | Delivery::Slow(_) => {
-                Some(self.reply.status)
-            }
+            Delivery::Whole | Delivery::Undeclared | Delivery::Truncated | Delivery::Slow(_) => Some(self.reply.status),
         }
     }
 }
@@ -68,11 +62,7 @@ pub(super) fn misbehave(fault: &Misbehaviour, call: &Call, world: &mut World) ->
         Some(after) => reply.with("Retry-After", after.value(world.now())),
         None => reply,
     };
-    Planned {
-        delay: delay(fault),
-        delivery: delivery(fault),
-        reply,
-    }
+    Planned { delay: delay(fault), delivery: delivery(fault), reply }
 }
 
 fn delay(fault: &Misbehaviour) -> Duration {
@@ -96,9 +86,7 @@ fn delivery(fault: &Misbehaviour) -> Delivery {
 
 fn retry_after(fault: &Misbehaviour) -> Option<&RetryAfter> {
     match fault {
-        Misbehaviour::Status { retry_after, .. } | Misbehaviour::RateLimit { retry_after } => {
-            retry_after.as_ref()
-        }
+        Misbehaviour::Status { retry_after, .. } | Misbehaviour::RateLimit { retry_after } => retry_after.as_ref(),
         _ => None,
     }
 }
@@ -108,17 +96,10 @@ fn reply(fault: &Misbehaviour, call: &Call, world: &mut World) -> Reply {
     match fault {
         M::Latency { .. } | M::Hang | M::Reset | M::BadTls => normal(call, world),
         M::Truncated | M::SlowBody { .. } => padded(normal(call, world)),
-        M::Status {
-            status,
-            bad_key_body: true,
-            ..
-        } => refusal(call, Refusal::BadKey, world).under(*status),
+        M::Status { status, bad_key_body: true, .. } => refusal(call, Refusal::BadKey, world).under(*status),
         M::Status { status, .. } => Reply::json(*status, json!({"message": "Simulated failure"})),
         M::RateLimit { .. } => Reply::json(429, json!({"message": "Too many requests"})),
-        M::Html {
-            status,
-            content_type,
-        } => page(*status, content_type.as_deref()),
+        M::Html { status, content_type } => page(*status, content_type.as_deref()),
         M::Empty => Reply::typed(200, JSON, ""),
         M::BrokenJson => Reply::typed(200, JSON, "{\"success\":tru"),
         M::DeepJson => Reply::typed(200, JSON, "[".repeat(DEPTH) + &"]".repeat(DEPTH)),
@@ -217,17 +198,9 @@ pub(super) fn crc_of_zeros(count: usize) -> u32 {
 }
 
 fn one_zero_byte(crc: u32) -> u32 {
-    (0..8).fold(crc, |crc, _| {
-        if crc & 1 == 1 {
-            (crc >> 1) ^ 0xEDB8_8320
-        } else {
-            crc >> 1
-        }
-    })
+    (0..8).fold(crc, |crc, _| if crc & 1 == 1 { (crc >> 1) ^ 0xEDB8_8320 } else { crc >> 1 })
 }
 
 fn apply(step: &[u32; 32], crc: u32) -> u32 {
-    (0..32)
-        .filter(|bit| crc >> bit & 1 == 1)
-        .fold(0, |sum, bit| sum ^ step[bit])
+    (0..32).filter(|bit| crc >> bit & 1 == 1).fold(0, |sum, bit| sum ^ step[bit])
 }

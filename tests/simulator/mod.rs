@@ -6,20 +6,9 @@
 //! stand on one port, the administrator's interface (`admin.rs`) on another, and a decoy on a third,
 //! where redirects point and nobody should ever come. Rate limits are enforced unless
 //! `Switches::limits` is off.
-#![allow(
-    dead_code,
-    reason = "the suite, the demo and the example use different parts"
-)]
-#![allow(
-    unreachable_pub,
-    unused_imports,
-    missing_docs,
-    reason = "a module of three programs"
-)]
-#![allow(
-    clippy::disallowed_methods,
-    reason = "a simulator has a clock and waits"
-)]
+#![allow(dead_code, reason = "the suite, the demo and the example use different parts")]
+#![allow(unreachable_pub, unused_imports, missing_docs, reason = "a module of three programs")]
+#![allow(clippy::disallowed_methods, reason = "a simulator has a clock and waits")]
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
@@ -77,8 +66,7 @@ pub use ledger::{LedgerFilter, Placement, Row};
 pub use provider::Provider;
 use shared::Shared;
 pub use switches::{
-    AventriSwitches, ErrorBody, FlowluSwitches, InFlowSwitches, LimitReply, Switches,
-    UnknownAccount, ZenFlowSwitches,
+    AventriSwitches, ErrorBody, FlowluSwitches, InFlowSwitches, LimitReply, Switches, UnknownAccount, ZenFlowSwitches,
 };
 
 /// Where to listen; port 0 takes any free one.
@@ -92,11 +80,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        Self {
-            listen: any,
-            admin: any,
-            tls: false,
-        }
+        Self { listen: any, admin: any, tls: false }
     }
 }
 
@@ -119,20 +103,10 @@ impl Simulator {
         let admin_address = admin.local_addr()?;
         let mut listeners = JoinSet::new();
         let (one, two, three) = (shared.clone(), shared.clone(), shared.clone());
-        listeners.spawn(serve::accept(provider, move |socket, peer| {
-            serve::provider(one.clone(), socket, peer)
-        }));
-        listeners.spawn(serve::accept(admin, move |socket, _| {
-            admin::connection(two.clone(), socket)
-        }));
-        listeners.spawn(serve::accept(decoy, move |socket, _| {
-            serve::decoy(three.clone(), socket)
-        }));
-        Ok(Self {
-            shared,
-            admin: admin_address,
-            listeners,
-        })
+        listeners.spawn(serve::accept(provider, move |socket, peer| serve::provider(one.clone(), socket, peer)));
+        listeners.spawn(serve::accept(admin, move |socket, _| admin::connection(two.clone(), socket)));
+        listeners.spawn(serve::accept(decoy, move |socket, _| serve::decoy(three.clone(), socket)));
+        Ok(Self { shared, admin: admin_address, listeners })
     }
 
     /// `http://127.0.0.1:PORT`, with TLS `https://localhost:PORT`.

@@ -29,15 +29,9 @@ impl Provider {
 
     /// The provider of that name.
     pub fn named(name: &str) -> Option<Self> {
-        [
-            Self::InFlow,
-            Self::Flowlu,
-            Self::ZenFlow,
-            Self::Flow,
-            Self::Aventri,
-        ]
-        .into_iter()
-        .find(|provider| provider.name() == name)
+        [Self::InFlow, Self::Flowlu, Self::ZenFlow, Self::Flow, Self::Aventri]
+            .into_iter()
+            .find(|provider| provider.name() == name)
     }
 }
 
@@ -102,11 +96,7 @@ fn aventri(region: &str, path: &str) -> Option<Place> {
 
 fn below(provider: Provider, account: &str, path: &str, base: &str) -> Option<Place> {
     let rest = path.strip_prefix(base)?;
-    Some(Place {
-        provider,
-        account: account.to_owned(),
-        path: rest.to_owned(),
-    })
+    Some(Place { provider, account: account.to_owned(), path: rest.to_owned() })
 }
 
 /// `/a/b/c` is `a` and `/b/c`.

@@ -11,18 +11,11 @@ pub(super) struct Reply {
 
 impl Reply {
     pub(super) fn empty(status: u16) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body: Vec::new(),
-        }
+        Self { status, headers: Vec::new(), body: Vec::new() }
     }
 
     pub(super) fn typed(status: u16, kind: &str, body: impl Into<Vec<u8>>) -> Self {
-        Self {
-            body: body.into(),
-            ..Self::empty(status).with("Content-Type", kind)
-        }
+        Self { body: body.into(), ..Self::empty(status).with("Content-Type", kind) }
     }
 
     pub(super) fn json(status: u16, body: Value) -> Self {
@@ -34,9 +27,8 @@ impl Reply {
     }
 
     pub(super) fn page(status: u16, title: &str) -> Self {
-        let body = format!(
-            "<!DOCTYPE html>\n<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n"
-        );
+        let body =
+            format!("<!DOCTYPE html>\n<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n");
         Self::typed(status, "text/html; charset=utf-8", body)
     }
 

@@ -67,27 +67,17 @@ where
 }
 
 /// One connection to the provider port.
-pub(super) async fn provider(
-    shared: Arc<Shared>,
-    mut socket: TcpStream,
-    peer: SocketAddr,
-) -> io::Result<()> {
+pub(super) async fn provider(shared: Arc<Shared>, mut socket: TcpStream, peer: SocketAddr) -> io::Result<()> {
     let Some(tls) = &shared.tls else {
         return requests(&shared, socket, peer, None).await;
     };
     let mut first = [0];
-    if socket.peek(&mut first).await? == 1
-        && first[0] != TLS_HANDSHAKE
-        && !tunnel(&mut socket).await?
-    {
+    if socket.peek(&mut first).await? == 1 && first[0] != TLS_HANDSHAKE && !tunnel(&mut socket).await? {
         return Ok(());
     }
     let spoilt = shared.world().faults.due_at_handshake();
     if let Some(fault) = spoilt {
-        let row = Row {
-            fault: Some(fault.name().to_owned()),
-            ..row_of(&Request::default())
-        };
+        let row = Row { fault: Some(fault.name().to_owned()), ..row_of(&Request::default()) };
         shared.change(|world| world.ledger.push(row));
         return socket.write_all(RUBBISH).await;
     }
@@ -109,23 +99,13 @@ async fn tunnel(socket: &mut TcpStream) -> io::Result<bool> {
     Ok(connect)
 }
 
-async fn encrypted(
-    shared: &Shared,
-    acceptor: TlsAcceptor,
-    socket: TcpStream,
-    peer: SocketAddr,
-) -> io::Result<()> {
+async fn encrypted(shared: &Shared, acceptor: TlsAcceptor, socket: TcpStream, peer: SocketAddr) -> io::Result<()> {
     let stream = acceptor.accept(socket).await?;
     let sni = stream.get_ref().1.server_name().map(str::to_owned);
     requests(shared, stream, peer, sni.as_deref()).await
 }
 
-async fn requests<L: Link>(
-    shared: &Shared,
-    mut link: L,
-    peer: SocketAddr,
-    sni: Option<&str>,
-) -> io::Result<()> {
+async fn requests<L: Link>(shared: &Shared, mut link: L, peer: SocketAddr, sni: Option<&str>) -> io::Result<()> {
     let mut buffer = Vec::new();
     while let Some(request) = read_request(&mut link, &mut buffer).await? {
         let start = Instant::now();
@@ -149,8 +129,7 @@ async fn deliver<L: Link>(link: &mut L, planned: &Planned, date: &str) -> io::Re
     let declared = head(reply, Some(length), date);
     match planned.delivery {
         Delivery::Whole => {
-            link.write_all(&[declared, reply.body.clone()].concat())
-                .await?;
+            link.write_all(&[declared, reply.body.clone()].concat()).await?;
             link.flush().await?;
             return Ok(true);
         }
@@ -199,11 +178,7 @@ pub(super) async fn decoy(shared: Arc<Shared>, mut socket: TcpStream) -> io::Res
 
 /// A reply on the real clock, for the ports that are no provider's.
 pub(super) async fn send(socket: &mut TcpStream, reply: &Reply) -> io::Result<()> {
-    let mut bytes = head(
-        reply,
-        Some(reply.body.len()),
-        &http_date(super::clock::real()),
-    );
+    let mut bytes = head(reply, Some(reply.body.len()), &http_date(super::clock::real()));
     bytes.extend(&reply.body);
     socket.write_all(&bytes).await
 }

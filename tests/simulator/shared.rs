@@ -22,17 +22,8 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(address: SocketAddr, decoy: String, tls: Option<Tls>) -> Self {
-        let world = World {
-            decoy,
-            ..World::default()
-        };
-        Self {
-            world: Mutex::new(world),
-            changed: watch::Sender::new(()),
-            decoy_hits: AtomicU64::new(0),
-            address,
-            tls,
-        }
+        let world = World { decoy, ..World::default() };
+        Self { world: Mutex::new(world), changed: watch::Sender::new(()), decoy_hits: AtomicU64::new(0), address, tls }
     }
 
     /// To look at; never held across an await.

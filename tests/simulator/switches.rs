@@ -38,11 +38,7 @@ pub struct InFlowSwitches {
 
 impl Default for InFlowSwitches {
     fn default() -> Self {
-        Self {
-            foreign_company_status: 403,
-            error_body: ErrorBody::Message,
-            items: 3,
-        }
+        Self { foreign_company_status: 403, error_body: ErrorBody::Message, items: 3 }
     }
 }
 

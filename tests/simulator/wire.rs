@@ -22,10 +22,7 @@ pub(super) struct Request {
 impl Request {
     /// `name` in lower case.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(other, _)| other == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 
     /// Decoded; a bare `+` arrives as a space, as it does at a provider.
@@ -40,11 +37,7 @@ impl Request {
     /// The members of a form body; none if the body is of another type.
     pub(super) fn forms(&self) -> Vec<(String, String)> {
         let kind = self.header("content-type").unwrap_or_default();
-        if kind.starts_with("application/x-www-form-urlencoded") {
-            decoded(&self.body)
-        } else {
-            Vec::new()
-        }
+        if kind.starts_with("application/x-www-form-urlencoded") { decoded(&self.body) } else { Vec::new() }
     }
 
     pub(super) fn form(&self, name: &str) -> Option<String> {
@@ -56,8 +49,7 @@ impl Request {
     }
 
     pub(super) fn wants_close(&self) -> bool {
-        self.header("connection")
-            .is_some_and(|value| value.eq_ignore_ascii_case("close"))
+        self.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))
     }
 }
 
@@ -66,10 +58,7 @@ fn decoded(bytes: &[u8]) -> Vec<(String, String)> {
 }
 
 fn first(pairs: Vec<(String, String)>, name: &str) -> Option<String> {
-    pairs
-        .into_iter()
-        .find(|(other, _)| other == name)
-        .map(|(_, value)| value)
+    pairs.into_iter().find(|(other, _)| other == name).map(|(_, value)| value)
 }
 
 /// The next request, or none if the client closed between two. `buffer` keeps bytes between calls.
@@ -85,11 +74,7 @@ pub(super) async fn read_request<S: AsyncRead + Unpin>(
             return Err(malformed("the head is too long"));
         }
         if stream.read_buf(buffer).await? == 0 {
-            return if buffer.is_empty() {
-                Ok(None)
-            } else {
-                Err(io::ErrorKind::UnexpectedEof.into())
-            };
+            return if buffer.is_empty() { Ok(None) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
         }
     };
     let head: Vec<u8> = buffer.drain(..head_end).collect();
@@ -141,10 +126,8 @@ fn malformed(why: &'static str) -> io::Error {
 
 /// Status line and headers. Without a `length` the end of the connection ends the body.
 pub(super) fn head(reply: &Reply, length: Option<usize>, date: &str) -> Vec<u8> {
-    let reason = http::StatusCode::from_u16(reply.status)
-        .ok()
-        .and_then(|status| status.canonical_reason())
-        .unwrap_or("Unknown");
+    let reason =
+        http::StatusCode::from_u16(reply.status).ok().and_then(|status| status.canonical_reason()).unwrap_or("Unknown");
     let mut head = format!("HTTP/1.1 {} {reason}\r\nDate: {date}\r\n", reply.status);
     for (name, value) in &reply.headers {
         head.extend([name, ": ", value, "\r\n"]);

@@ -36,11 +36,7 @@ impl World {
     pub(super) fn reset(&mut self) {
         let mut ledger = std::mem::take(&mut self.ledger);
         ledger.clear();
-        *self = Self {
-            ledger,
-            decoy: std::mem::take(&mut self.decoy),
-            ..Self::default()
-        };
+        *self = Self { ledger, decoy: std::mem::take(&mut self.decoy), ..Self::default() };
     }
 
     /// Counts a call against the provider's limits, if they are switched on.
@@ -54,8 +50,7 @@ impl World {
     }
 
     pub(super) fn standing(&self, call: &Call) -> Standing {
-        self.keys
-            .standing(call.place.provider, call.key_hash(), self.now())
+        self.keys.standing(call.place.provider, call.key_hash(), self.now())
     }
 
     pub(super) fn knows(&self, hash: &str) -> bool {
@@ -83,10 +78,7 @@ pub(super) struct Call<'a> {
 impl Call<'_> {
     /// The hash of the key or token, if it stood where the provider looks.
     pub(super) fn key_hash(&self) -> Option<&str> {
-        self.shown
-            .as_ref()
-            .filter(|shown| shown.usable)
-            .map(|shown| shown.hash.as_str())
+        self.shown.as_ref().filter(|shown| shown.usable).map(|shown| shown.hash.as_str())
     }
 
     pub(super) fn is_get(&self) -> bool {

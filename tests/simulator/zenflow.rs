@@ -8,20 +8,8 @@ use super::reply::Reply;
 use super::switches::Switches;
 use super::world::{Call, Refusal, World};
 
-const WINDOWS: [Window; 3] = [
-    Window {
-        seconds: 60,
-        most: 60,
-    },
-    Window {
-        seconds: 3600,
-        most: 1000,
-    },
-    Window {
-        seconds: 86_400,
-        most: 10_000,
-    },
-];
+const WINDOWS: [Window; 3] =
+    [Window { seconds: 60, most: 60 }, Window { seconds: 3600, most: 1000 }, Window { seconds: 86_400, most: 10_000 }];
 
 pub(super) fn answer(call: &Call, world: &mut World) -> Reply {
     let hash = call.key_hash().unwrap_or_default();
@@ -69,11 +57,7 @@ fn may_read(key: &Key, name: &str, switches: &Switches) -> bool {
 }
 
 fn list(call: &Call, name: &str) -> Reply {
-    let number = |name| {
-        call.request
-            .query(name)
-            .and_then(|text| text.parse::<u32>().ok())
-    };
+    let number = |name| call.request.query(name).and_then(|text| text.parse::<u32>().ok());
     let page = number("page").unwrap_or(1);
     let limit = number("limit").unwrap_or(20);
     let pagination = json!({"total": 0, "page": page, "limit": limit, "total_pages": 0});
@@ -87,20 +71,12 @@ pub(super) fn refusal(why: Refusal, switches: &Switches) -> Reply {
         Refusal::NoKey => error(401, "missing_api_key", "Falta la clave de API"),
         Refusal::BadKey => error(by.bad_key_status, "invalid_api_key", "Clave inválida"),
         Refusal::Expired => error(by.expired_status, "expired_api_key", "Clave vencida"),
-        Refusal::Revoked if by.revoked_is_invalid => {
-            error(by.bad_key_status, "invalid_api_key", "Clave inválida")
-        }
+        Refusal::Revoked if by.revoked_is_invalid => error(by.bad_key_status, "invalid_api_key", "Clave inválida"),
         Refusal::Revoked => error(by.revoked_status, "revoked_api_key", "Clave revocada"),
-        Refusal::ScopeMissing | Refusal::Denied => error(
-            by.scope_status,
-            "insufficient_scope",
-            "Permisos insuficientes",
-        ),
-        Refusal::AddressNotAllowed => error(
-            by.address_status,
-            "ip_not_allowed",
-            "Dirección no permitida",
-        ),
+        Refusal::ScopeMissing | Refusal::Denied => {
+            error(by.scope_status, "insufficient_scope", "Permisos insuficientes")
+        }
+        Refusal::AddressNotAllowed => error(by.address_status, "ip_not_allowed", "Dirección no permitida"),
     }
 }
 

@@ -21,10 +21,7 @@ pub(crate) struct TimedOut {
 impl fmt::Display for TimedOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, limit, last } = self;
-        write!(
-            f,
-            "{name} did not get there within {limit:?}; last seen: {last}"
-        )
+        write!(f, "{name} did not get there within {limit:?}; last seen: {last}")
     }
 }
 
@@ -47,10 +44,7 @@ pub(crate) async fn await_object<K>(
 where
     K: Resource + Clone + DeserializeOwned + Serialize + fmt::Debug + Send + 'static,
 {
-    watch_until(api, name, limit, |object| {
-        object.filter(|object| reached(object))
-    })
-    .await
+    watch_until(api, name, limit, |object| object.filter(|object| reached(object))).await
 }
 
 /// Waits until the object is gone.
@@ -88,11 +82,7 @@ where
         None
     };
     let outcome = tokio::time::timeout(limit, watch).await;
-    outcome.ok().flatten().ok_or_else(|| TimedOut {
-        name: name.to_owned(),
-        limit,
-        last,
-    })
+    outcome.ok().flatten().ok_or_else(|| TimedOut { name: name.to_owned(), limit, last })
 }
 
 fn status<K: Serialize>(object: &K) -> String {
@@ -109,10 +99,8 @@ mod tests {
 
     #[test]
     fn data_is_never_shown() {
-        let secret = Secret {
-            data: Some([("key".to_owned(), ByteString(b"hidden".to_vec()))].into()),
-            ..Secret::default()
-        };
+        let secret =
+            Secret { data: Some([("key".to_owned(), ByteString(b"hidden".to_vec()))].into()), ..Secret::default() };
         assert_eq!(status(&secret), "generation null, status null");
     }
 }

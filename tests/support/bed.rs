@@ -46,23 +46,14 @@ pub(crate) async fn bed() -> Bed {
 
 fn start() -> Result<ControlPlane, String> {
     let binaries = controlplane::find_or_build(progress::on_stderr());
-    let options = Options {
-        definitions: definitions(),
-        ..Options::default()
-    };
-    binaries
-        .and_then(|binaries| ControlPlane::start(&options, &binaries))
-        .map_err(|error| format!("{error:?}"))
+    let options = Options { definitions: definitions(), ..Options::default() };
+    binaries.and_then(|binaries| ControlPlane::start(&options, &binaries)).map_err(|error| format!("{error:?}"))
 }
 
 /// The project's own kinds, once they are there.
 fn definitions() -> Vec<PathBuf> {
     let crds = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/crds"));
-    if crds.is_dir() {
-        vec![crds]
-    } else {
-        Vec::new()
-    }
+    if crds.is_dir() { vec![crds] } else { Vec::new() }
 }
 
 impl Bed {
@@ -72,19 +63,11 @@ impl Bed {
     }
 
     /// The same with labels, for instance a Pod Security level.
-    pub(crate) async fn namespace_with_labels(
-        &self,
-        prefix: &str,
-        labels: BTreeMap<String, String>,
-    ) -> String {
+    pub(crate) async fn namespace_with_labels(&self, prefix: &str, labels: BTreeMap<String, String>) -> String {
         let number = NAMESPACES.fetch_add(1, Ordering::Relaxed);
         let name = format!("{prefix}-{}-{number}", std::process::id());
         let namespace = Namespace {
-            metadata: ObjectMeta {
-                name: Some(name.clone()),
-                labels: Some(labels),
-                ..ObjectMeta::default()
-            },
+            metadata: ObjectMeta { name: Some(name.clone()), labels: Some(labels), ..ObjectMeta::default() },
             ..Namespace::default()
         };
         Api::all(self.client.clone())
@@ -95,24 +78,13 @@ impl Bed {
     }
 
     /// Creates a service account without rights and returns a kubeconfig that acts as it.
-    pub(crate) async fn service_account(
-        &self,
-        namespace: &str,
-        name: &str,
-    ) -> Result<PathBuf, Error> {
+    pub(crate) async fn service_account(&self, namespace: &str, name: &str) -> Result<PathBuf, Error> {
         let account = ServiceAccount {
-            metadata: ObjectMeta {
-                name: Some(name.to_owned()),
-                ..ObjectMeta::default()
-            },
+            metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
             ..ServiceAccount::default()
         };
-        self.api(namespace)
-            .create(&PostParams::default(), &account)
-            .await?;
-        self.plane
-            .kubeconfig_for_service_account(namespace, name)
-            .await
+        self.api(namespace).create(&PostParams::default(), &account).await?;
+        self.plane.kubeconfig_for_service_account(namespace, name).await
     }
 
     /// The administrator's view of one kind in one namespace.

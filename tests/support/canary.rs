@@ -26,11 +26,7 @@ pub(crate) struct Canary {
 impl Canary {
     /// A key that is private from its first byte.
     pub(crate) fn new(name: &str, value: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            value: value.to_owned(),
-            public_prefix: 0,
-        }
+        Self { name: name.to_owned(), value: value.to_owned(), public_prefix: 0 }
     }
 
     /// Excludes a beginning that all keys of a provider share, such as `zenflow_live_`.
@@ -39,11 +35,7 @@ impl Canary {
     ///
     /// When the key does not begin with `prefix`.
     pub(crate) fn with_public_prefix(mut self, prefix: &str) -> Self {
-        assert!(
-            self.value.starts_with(prefix),
-            "{} begins otherwise",
-            self.name
-        );
+        assert!(self.value.starts_with(prefix), "{} begins otherwise", self.name);
         self.public_prefix = prefix.len();
         self
     }
@@ -52,16 +44,10 @@ impl Canary {
     fn pieces(&self) -> impl Iterator<Item = &[u8]> {
         let value = self.value.as_bytes();
         let word = PUBLIC_WORD.len();
-        let starts: Vec<usize> = value
-            .windows(word)
-            .enumerate()
-            .filter_map(|(at, text)| (text == PUBLIC_WORD).then_some(at))
-            .collect();
+        let starts: Vec<usize> =
+            value.windows(word).enumerate().filter_map(|(at, text)| (text == PUBLIC_WORD).then_some(at)).collect();
         let private = move |at: usize| {
-            at >= self.public_prefix
-                && starts
-                    .iter()
-                    .all(|start| at + PIECE <= *start || at >= start + word)
+            at >= self.public_prefix && starts.iter().all(|start| at + PIECE <= *start || at >= start + word)
         };
         let pieces = value.windows(PIECE).enumerate();
         pieces.filter_map(move |(at, piece)| private(at).then_some(piece))
@@ -113,18 +99,10 @@ impl Sweep {
         for (number, canary) in canaries.iter().enumerate() {
             let before = sweep.needles.len();
             for (form, text) in canary.pieces().flat_map(forms) {
-                sweep.add(Needle {
-                    canary: number,
-                    form,
-                    text,
-                });
+                sweep.add(Needle { canary: number, form, text });
             }
             let found = sweep.needles.len() > before;
-            assert!(
-                found,
-                "{} has no {PIECE} private bytes in a row",
-                canary.name
-            );
+            assert!(found, "{} has no {PIECE} private bytes in a row", canary.name);
         }
         sweep
     }
@@ -133,10 +111,7 @@ impl Sweep {
         let first = needle.text.first_chunk().copied();
         let first: [u8; PIECE] = first.expect("no form is shorter than the piece");
         self.beginnings[pair(first)] = true;
-        self.index
-            .entry(first)
-            .or_default()
-            .push(self.needles.len());
+        self.index.entry(first).or_default().push(self.needles.len());
         self.needles.push(needle);
     }
 
@@ -144,11 +119,7 @@ impl Sweep {
     pub(crate) fn find(&self, place: &str, haystack: &[u8]) -> Vec<Finding> {
         let mut found = BTreeMap::new();
         self.search(haystack, &mut found);
-        let dense: Vec<u8> = haystack
-            .iter()
-            .copied()
-            .filter(|byte| !byte.is_ascii_whitespace())
-            .collect();
+        let dense: Vec<u8> = haystack.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
         if dense.len() < haystack.len() {
             self.search(&dense, &mut found);
         }
@@ -180,11 +151,7 @@ impl Sweep {
     }
 
     /// Searches everything stored but the keys that `allowed` names.
-    pub(crate) fn find_in_etcd(
-        &self,
-        stored: &[Entry],
-        allowed: impl Fn(&str) -> bool,
-    ) -> Vec<Finding> {
+    pub(crate) fn find_in_etcd(&self, stored: &[Entry], allowed: impl Fn(&str) -> bool) -> Vec<Finding> {
         let swept = stored.iter().filter(|entry| !allowed(&entry.key()));
         swept
             .flat_map(|entry| {

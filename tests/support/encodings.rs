@@ -140,10 +140,7 @@ mod tests {
     fn base64_is_found_in_every_alignment() {
         // From RFC 4648 and `printf 'xfoobar' | base64`.
         assert_eq!(base64(b"foobar", 0, STANDARD), b"Zm9vYmFy");
-        let (one, two) = (
-            base64(b"foobar", 1, STANDARD),
-            base64(b"foobar", 2, STANDARD),
-        );
+        let (one, two) = (base64(b"foobar", 1, STANDARD), base64(b"foobar", 2, STANDARD));
         assert!("eGZvb2Jhcg".contains(&*String::from_utf8_lossy(&one)));
         assert!("eHhmb29iYXI".contains(&*String::from_utf8_lossy(&two)));
         assert_eq!(base64(&[0xfb, 0xff, 0xfe], 0, URL_SAFE), b"-__-");
@@ -151,15 +148,8 @@ mod tests {
 
     #[test]
     fn only_what_must_be_escaped_is_one_form() {
-        let texts: Vec<Vec<u8>> = forms(b"a/b+c\"d<")
-            .into_iter()
-            .map(|(_, text)| text)
-            .collect();
-        for expected in [
-            &b"a%2Fb%2Bc%22d%3C"[..],
-            b"a/b+c\\\"d<",
-            b"a/b+c\\\"d\\u003c",
-        ] {
+        let texts: Vec<Vec<u8>> = forms(b"a/b+c\"d<").into_iter().map(|(_, text)| text).collect();
+        for expected in [&b"a%2Fb%2Bc%22d%3C"[..], b"a/b+c\\\"d<", b"a/b+c\\\"d\\u003c"] {
             assert!(texts.iter().any(|text| text == expected));
         }
     }

@@ -8,3 +8,4 @@ pub(crate) mod bed;
 pub(crate) mod canary;
 pub(crate) mod encodings;
 pub(crate) mod operator;
+pub(crate) mod stage;

@@ -107,10 +107,7 @@ mod tests {
     #[test]
     fn its_output_and_exit_status_are_kept() {
         let directory = tempfile::tempdir().expect("there is a temporary directory");
-        let mut operator = shell(
-            "echo \"$GREETING\"; echo oops >&2; exit 3",
-            directory.path(),
-        );
+        let mut operator = shell("echo \"$GREETING\"; echo oops >&2; exit 3", directory.path());
         let status = operator.process.wait(Duration::from_secs(10));
         let status = status.expect("it can be waited for").expect("it ends");
         assert_eq!(status.code(), Some(3));

@@ -33,9 +33,7 @@ async fn a_namespace_is_deleted_with_its_contents() {
     let namespace = bed.namespace("deleted").await;
     create_config_map(&bed, &namespace, "inside").await;
     let namespaces: Api<Namespace> = Api::all(bed.client.clone());
-    let deleted = namespaces
-        .delete(&namespace, &DeleteParams::default())
-        .await;
+    let deleted = namespaces.delete(&namespace, &DeleteParams::default()).await;
     deleted.expect("the administrator may delete namespaces");
     let gone = await_gone(&namespaces, &namespace, LIMIT).await;
     gone.expect("the namespace controller finishes it");
@@ -47,18 +45,8 @@ async fn a_deployment_gets_its_pods() {
     let namespace = bed.namespace("rollout").await;
     let image = "--image=example.invalid/nothing";
     let namespace = format!("--namespace={namespace}");
-    stdout(
-        bed.plane
-            .kubectl(&["create", "deployment", "d", image, &namespace]),
-    );
-    let wait = [
-        "wait",
-        "--for=create",
-        "--timeout=60s",
-        "pod",
-        "--selector=app=d",
-        &namespace,
-    ];
+    stdout(bed.plane.kubectl(&["create", "deployment", "d", image, &namespace]));
+    let wait = ["wait", "--for=create", "--timeout=60s", "pod", "--selector=app=d", &namespace];
     stdout(bed.plane.kubectl(&wait));
 }
 
@@ -76,15 +64,9 @@ async fn a_policy_denies_what_its_expression_denies() {
         {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
          "metadata": {"name": name}, "spec": {"policyName": name, "validationActions": ["Deny"],
             "matchResources": {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}}}]});
-    stdout(
-        bed.plane
-            .kubectl_stdin(&["create", "--filename=-"], &policy.to_string()),
-    );
+    stdout(bed.plane.kubectl_stdin(&["create", "--filename=-"], &policy.to_string()));
     let maps: Api<ConfigMap> = bed.api(&namespace);
-    let dry_run = PostParams {
-        dry_run: true,
-        ..PostParams::default()
-    };
+    let dry_run = PostParams { dry_run: true, ..PostParams::default() };
     let denied = async {
         // A policy works some moments after it is stored, and nothing says when.
         while maps.create(&dry_run, &config_map("denied")).await.is_ok() {
@@ -103,9 +85,7 @@ async fn pod_security_levels_hold() {
     let labels = [(label, "restricted".to_owned())].into();
     let namespace = bed.namespace_with_labels("restricted", labels).await;
     let namespace = format!("--namespace={namespace}");
-    let output = bed
-        .plane
-        .kubectl(&["run", "p", "--image=example.invalid/nothing", &namespace]);
+    let output = bed.plane.kubectl(&["run", "p", "--image=example.invalid/nothing", &namespace]);
     let output = output.expect("kubectl can be started");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(errors.contains("violates PodSecurity"), "{errors}");

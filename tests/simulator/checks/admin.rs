@@ -15,9 +15,7 @@ async fn done(simulator: &Simulator, method: Method, path: &str, body: Value) {
 }
 
 async fn look(simulator: &Simulator, path: &str) -> Value {
-    ask(get(&format!("{}{path}", simulator.admin()), None))
-        .await
-        .json()
+    ask(get(&format!("{}{path}", simulator.admin()), None)).await.json()
 }
 
 #[tokio::test]
@@ -52,27 +50,12 @@ async fn a_key_lives_from_post_to_delete() {
 async fn mistakes_are_refused() {
     let simulator = simulator().await;
     for (method, path, body, status) in [
-        (
-            Method::POST,
-            "/keys",
-            json!({"provider": "zenflow", "colour": 1}),
-            400,
-        ),
+        (Method::POST, "/keys", json!({"provider": "zenflow", "colour": 1}), 400),
         (Method::POST, "/keys", json!({"provider": "none"}), 400),
-        (
-            Method::POST,
-            "/keys",
-            json!({"provider": "flow", "allowedCIDRs": ["x"]}),
-            400,
-        ),
+        (Method::POST, "/keys", json!({"provider": "flow", "allowedCIDRs": ["x"]}), 400),
         (Method::DELETE, "/keys/key-9", json!(null), 404),
         (Method::PUT, "/faults", json!({"fault": "flood"}), 400),
-        (
-            Method::PUT,
-            "/faults",
-            json!({"fault": "hang", "keyhash": "x"}),
-            400,
-        ),
+        (Method::PUT, "/faults", json!({"fault": "hang", "keyhash": "x"}), 400),
         (Method::DELETE, "/faults/9", json!(null), 404),
         (Method::PUT, "/switches", json!({"limit": false}), 400),
         (Method::GET, "/ledger?provider=none", json!(null), 400),
@@ -90,26 +73,13 @@ async fn faults_are_added_listed_and_cleared() {
     let simulator = simulator().await;
     let one = json!({"fault": {"latency": {"ms": 1}}, "provider": "flow", "times": 2});
     let several = json!([{"fault": "hang"}, {"fault": {"rateLimit": {"retryAfter": "banana"}}}]);
-    assert_eq!(
-        order(&simulator, Method::PUT, "/faults", one.clone())
-            .await
-            .json(),
-        json!([1])
-    );
-    assert_eq!(
-        order(&simulator, Method::PUT, "/faults", several)
-            .await
-            .json(),
-        json!([2, 3])
-    );
+    assert_eq!(order(&simulator, Method::PUT, "/faults", one.clone()).await.json(), json!([1]));
+    assert_eq!(order(&simulator, Method::PUT, "/faults", several).await.json(), json!([2, 3]));
     let mut listed = one;
     listed["id"] = json!(1);
     assert_eq!(look(&simulator, "/faults").await[0], listed);
     done(&simulator, Method::DELETE, "/faults/2", json!(null)).await;
-    assert_eq!(
-        look(&simulator, "/faults").await.as_array().map(Vec::len),
-        Some(2)
-    );
+    assert_eq!(look(&simulator, "/faults").await.as_array().map(Vec::len), Some(2));
     done(&simulator, Method::DELETE, "/faults", json!(null)).await;
     assert_eq!(look(&simulator, "/faults").await, json!([]));
 }
@@ -119,13 +89,8 @@ async fn switches_and_clock_are_set_and_reset() {
     let simulator = simulator().await;
     simulator.set_fault(Fault::of(Misbehaviour::Empty));
     let switches = json!({"limits": false, "aventri": {"tokenLifeSeconds": 60}});
-    let now = order(&simulator, Method::PUT, "/switches", switches)
-        .await
-        .json();
-    assert_eq!(
-        (&now["limits"], &now["aventri"]["tokenLifeSeconds"]),
-        (&json!(false), &json!(60))
-    );
+    let now = order(&simulator, Method::PUT, "/switches", switches).await.json();
+    assert_eq!((&now["limits"], &now["aventri"]["tokenLifeSeconds"]), (&json!(false), &json!(60)));
     let clock = json!({"now": "2031-01-01T00:00:00Z", "frozen": true, "advanceSeconds": -1});
     let now = order(&simulator, Method::PUT, "/clock", clock).await.json();
     assert_eq!(now, json!({"now": "2030-12-31T23:59:59Z"}));
@@ -133,14 +98,7 @@ async fn switches_and_clock_are_set_and_reset() {
     done(&simulator, Method::POST, "/reset", json!(null)).await;
     assert_eq!(look(&simulator, "/faults").await, json!([]));
     assert_eq!(look(&simulator, "/switches").await["limits"], true);
-    assert!(
-        simulator
-            .now()
-            .duration_since(super::super::clock::real())
-            .as_secs()
-            .abs()
-            < 5
-    );
+    assert!(simulator.now().duration_since(super::super::clock::real()).as_secs().abs() < 5);
 }
 
 #[tokio::test]
@@ -173,17 +131,10 @@ async fn waiting_for_a_row_ends_with_the_row() {
     let simulator = simulator().await;
     let key = orders_key(&simulator);
     ask(orders(&simulator, &key.key)).await;
-    let filter = LedgerFilter {
-        after: 1,
-        provider: Some(Provider::ZenFlow),
-        ..LedgerFilter::default()
-    };
+    let filter = LedgerFilter { after: 1, provider: Some(Provider::ZenFlow), ..LedgerFilter::default() };
     let short = Duration::from_millis(20);
     assert_eq!(simulator.wait_for(&filter, short).await, None);
-    assert_eq!(
-        look(&simulator, "/ledger?after=1&wait=0.02").await,
-        json!([])
-    );
+    assert_eq!(look(&simulator, "/ledger?after=1&wait=0.02").await, json!([]));
     let later = async {
         tokio::time::sleep(short).await;
         ask(orders(&simulator, &key.key)).await

@@ -34,37 +34,21 @@ async fn aventri_exchanges_a_pair_for_a_token_that_ends() {
     let simulator = simulator().await;
     let key = simulator.add_key(NewKey::of(Provider::Aventri, "12345@na"));
     let token = token(&exchange(&simulator, "na", &key.key).await);
-    assert!(
-        ["EXAMPLE", "+", "/", "="]
-            .iter()
-            .all(|part| token.contains(part))
-    );
+    assert!(["EXAMPLE", "+", "/", "="].iter().all(|part| token.contains(part)));
     let row = last(&simulator);
-    assert_eq!(
-        (row.account.as_str(), row.placement),
-        ("12345@na", Placement::Form)
-    );
+    assert_eq!((row.account.as_str(), row.placement), ("12345@na", Placement::Form));
     assert_eq!(row.key_hash, Some(key.hash));
 
     assert!(events(&simulator, &token, false).await.json().is_array());
     let row = last(&simulator);
-    assert_eq!(
-        (row.account.as_str(), row.placement),
-        ("12345@na", Placement::Query)
-    );
+    assert_eq!((row.account.as_str(), row.placement), ("12345@na", Placement::Query));
     assert!(row.known_key && row.key_hash == Some(key_hash(&token)));
 
     let invalid = json!({"error": {"key": "invalid"}});
     assert_eq!(exchange(&simulator, "emea", &key.key).await.json(), invalid);
-    assert_eq!(
-        exchange(&simulator, "na", "aventri-EXAMPLE").await.json(),
-        invalid
-    );
+    assert_eq!(exchange(&simulator, "na", "aventri-EXAMPLE").await.json(), invalid);
     assert_eq!(events(&simulator, &token, true).await.json(), invalid);
-    simulator.set_clock(&ClockChange {
-        advance_seconds: 601,
-        ..ClockChange::default()
-    });
+    simulator.set_clock(&ClockChange { advance_seconds: 601, ..ClockChange::default() });
     let late = events(&simulator, &token, false).await;
     assert_eq!((late.status, late.json()), (200, invalid));
 }
@@ -84,10 +68,7 @@ async fn aventri_switches_choose_the_undocumented() {
     let second = token(&exchange(&simulator, "na", &key.key).await);
     assert_eq!(events(&simulator, &second, false).await.status, 200);
     let old = events(&simulator, &first, false).await;
-    assert_eq!(
-        (old.status, old.json()["status"].clone()),
-        (401, json!("error"))
-    );
+    assert_eq!((old.status, old.json()["status"].clone()), (401, json!("error")));
     let base = simulator.base();
     let url = format!("{base}/aventri/na/api/v2/global/authorize.json?accountid=12345");
     let by_get = ask(client().get(url).query_pair("key", &key.key)).await;

@@ -21,10 +21,7 @@ async fn raw(simulator: &Simulator) -> (String, std::io::Result<usize>) {
 }
 
 fn once(simulator: &Simulator, fault: Misbehaviour) {
-    simulator.set_fault(Fault {
-        times: Some(1),
-        ..Fault::of(fault)
-    });
+    simulator.set_fault(Fault { times: Some(1), ..Fault::of(fault) });
 }
 
 /// The reply to a good key under this misbehaviour.
@@ -45,10 +42,7 @@ async fn a_broken_connection_is_broken_as_named() {
     assert_eq!(heard, "");
     let end = end.map_err(|error| error.kind());
     assert_eq!(end, Err(std::io::ErrorKind::ConnectionReset));
-    assert_eq!(
-        (last(&simulator).status, last(&simulator).fault),
-        (None, Some("reset".into()))
-    );
+    assert_eq!((last(&simulator).status, last(&simulator).fault), (None, Some("reset".into())));
 
     once(&simulator, Misbehaviour::Truncated);
     let (heard, end) = raw(&simulator).await;
@@ -103,23 +97,14 @@ async fn statuses_and_retry_after_are_as_ordered() {
         (None, None),
         (Some(RetryAfter::Seconds(0)), Some("0")),
         (Some(RetryAfter::Seconds(-1)), Some("-1")),
-        (
-            Some(RetryAfter::Seconds(1_000_000_000_000)),
-            Some("1000000000000"),
-        ),
+        (Some(RetryAfter::Seconds(1_000_000_000_000)), Some("1000000000000")),
         (Some(RetryAfter::Text("banana".into())), Some("banana")),
         (Some(RetryAfter::Date { date_in: 30 }), Some(date)),
     ] {
-        let limit = Misbehaviour::RateLimit {
-            retry_after: retry_after.clone(),
-        };
+        let limit = Misbehaviour::RateLimit { retry_after: retry_after.clone() };
         let heard = under(&simulator, &key, limit).await;
         assert_eq!((heard.status, heard.header("retry-after")), (429, value));
-        let failure = Misbehaviour::Status {
-            status: 503,
-            retry_after,
-            bad_key_body: true,
-        };
+        let failure = Misbehaviour::Status { status: 503, retry_after, bad_key_body: true };
         let heard = under(&simulator, &key, failure).await;
         assert_eq!((heard.status, heard.header("retry-after")), (503, value));
         assert_eq!(heard.json()["error"]["code"], "invalid_api_key");
@@ -131,14 +116,8 @@ async fn pages_come_under_any_status_and_type() {
     let simulator = simulator().await;
     let key = orders_key(&simulator).key;
     for status in [200, 401, 403] {
-        for (content_type, start) in [
-            (None, "text/html"),
-            (Some("application/json"), "application/json"),
-        ] {
-            let page = Misbehaviour::Html {
-                status,
-                content_type: content_type.map(str::to_owned),
-            };
+        for (content_type, start) in [(None, "text/html"), (Some("application/json"), "application/json")] {
+            let page = Misbehaviour::Html { status, content_type: content_type.map(str::to_owned) };
             let heard = under(&simulator, &key, page).await;
             assert_eq!((heard.status, heard.body[0]), (status, b'<'));
             let kind = heard.header("content-type").expect("a type");
@@ -151,12 +130,7 @@ async fn pages_come_under_any_status_and_type() {
 async fn bodies_are_as_wrong_as_ordered() {
     let simulator = simulator().await;
     let key = orders_key(&simulator).key;
-    assert!(
-        under(&simulator, &key, Misbehaviour::Empty)
-            .await
-            .body
-            .is_empty()
-    );
+    assert!(under(&simulator, &key, Misbehaviour::Empty).await.body.is_empty());
     for broken in [Misbehaviour::BrokenJson, Misbehaviour::DeepJson] {
         let heard = under(&simulator, &key, broken).await;
         assert!(heard.body.len() < 256 * 1024);
@@ -180,11 +154,8 @@ fn the_bomb_is_a_gzip_member() {
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), gzip_bomb()).expect("room for it");
     let open = std::fs::File::open(file.path()).expect("the file");
-    let Ok(mut child) = std::process::Command::new("gzip")
-        .arg("-dc")
-        .stdin(open)
-        .stdout(std::process::Stdio::piped())
-        .spawn()
+    let Ok(mut child) =
+        std::process::Command::new("gzip").arg("-dc").stdin(open).stdout(std::process::Stdio::piped()).spawn()
     else {
         return; // no gzip here
     };
@@ -237,37 +208,17 @@ async fn an_echo_holds_the_key() {
     assert_eq!(body.status, 401);
     assert!(String::from_utf8_lossy(&body.body).contains(&key));
     let header = under(&simulator, &key, at(Echo::Header)).await;
-    assert_eq!(
-        (header.status, header.header("x-echo")),
-        (200, Some(key.as_str()))
-    );
+    assert_eq!((header.status, header.header("x-echo")), (200, Some(key.as_str())));
 }
 
 #[tokio::test]
 async fn a_fault_meets_only_whom_it_names() {
     let simulator = simulator().await;
     let (met, spared) = (orders_key(&simulator), orders_key(&simulator));
-    let empty = || {
-        Fault::of(Misbehaviour::Status {
-            status: 500,
-            retry_after: None,
-            bad_key_body: false,
-        })
-    };
-    simulator.set_fault(Fault {
-        key_hash: Some(met.hash),
-        path: Some("/orders".into()),
-        times: Some(2),
-        ..empty()
-    });
-    simulator.set_fault(Fault {
-        provider: Some(Provider::Flow),
-        ..empty()
-    });
-    simulator.set_fault(Fault {
-        account: Some("nobody".into()),
-        ..empty()
-    });
+    let empty = || Fault::of(Misbehaviour::Status { status: 500, retry_after: None, bad_key_body: false });
+    simulator.set_fault(Fault { key_hash: Some(met.hash), path: Some("/orders".into()), times: Some(2), ..empty() });
+    simulator.set_fault(Fault { provider: Some(Provider::Flow), ..empty() });
+    simulator.set_fault(Fault { account: Some("nobody".into()), ..empty() });
     assert_eq!(ask(orders(&simulator, &spared.key)).await.status, 200);
     for status in [500, 500, 200] {
         assert_eq!(ask(orders(&simulator, &met.key)).await.status, status);

@@ -11,10 +11,7 @@ fn freeze(simulator: &Simulator) {
 }
 
 fn advance(simulator: &Simulator, advance_seconds: i64) {
-    simulator.set_clock(&ClockChange {
-        advance_seconds,
-        ..ClockChange::default()
-    });
+    simulator.set_clock(&ClockChange { advance_seconds, ..ClockChange::default() });
 }
 
 #[tokio::test]
@@ -61,10 +58,7 @@ async fn flowlu_has_five_a_second_and_a_string() {
 async fn switched_off_limits_never_bite_nor_count() {
     let simulator = simulator().await;
     freeze(&simulator);
-    simulator.set_switches(Switches {
-        limits: false,
-        ..Switches::default()
-    });
+    simulator.set_switches(Switches { limits: false, ..Switches::default() });
     let key = orders_key(&simulator);
     for _ in 0..70 {
         let heard = ask(orders(&simulator, &key.key)).await;
@@ -82,19 +76,14 @@ async fn aventri_has_three_ways_to_refuse() {
     for _ in 0..400 {
         ask(client.get(&url)).await;
     }
-    for (limit_reply, status) in [
-        (LimitReply::TooManyRequests, 429),
-        (LimitReply::Page, 403),
-        (LimitReply::Suspension, 200),
-    ] {
+    for (limit_reply, status) in
+        [(LimitReply::TooManyRequests, 429), (LimitReply::Page, 403), (LimitReply::Suspension, 200)]
+    {
         let mut switches = Switches::default();
         switches.aventri.limit_reply = limit_reply;
         simulator.set_switches(switches);
         let heard = ask(client.get(&url)).await;
         assert_eq!(heard.status, status);
-        assert_eq!(
-            heard.body.first() == Some(&b'<'),
-            limit_reply == LimitReply::Page
-        );
+        assert_eq!(heard.body.first() == Some(&b'<'), limit_reply == LimitReply::Page);
     }
 }

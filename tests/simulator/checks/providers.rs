@@ -20,15 +20,9 @@ async fn inflow_lists_categories_and_refuses_by_status() {
     assert_eq!(heard.header("x-ratelimit-limit"), Some("1/1000"));
 
     let bad = categories(&simulator, COMPANY, "inflow-EXAMPLE").await;
-    assert_eq!(
-        (bad.status, bad.json()),
-        (401, json!({"message": "Invalid API key"}))
-    );
+    assert_eq!((bad.status, bad.json()), (401, json!({"message": "Invalid API key"})));
     assert_eq!(categories(&simulator, "7", &key.key).await.status, 400);
-    let change = ChangeKey {
-        granted: Some(Some(Vec::new())),
-        ..ChangeKey::default()
-    };
+    let change = ChangeKey { granted: Some(Some(Vec::new())), ..ChangeKey::default() };
     assert!(simulator.change_key(&key.id, change));
     assert_eq!(categories(&simulator, COMPANY, &key.key).await.status, 403);
 }
@@ -40,20 +34,13 @@ async fn inflow_switches_choose_the_undocumented() {
     let foreign = COMPANY.replace('4', "5");
     for status in [401, 403, 404] {
         simulator.set_switches(Switches {
-            inflow: InFlowSwitches {
-                foreign_company_status: status,
-                error_body: ErrorBody::Empty,
-                items: 0,
-            },
+            inflow: InFlowSwitches { foreign_company_status: status, error_body: ErrorBody::Empty, items: 0 },
             ..Switches::default()
         });
         let heard = categories(&simulator, &foreign, &key.key).await;
         assert_eq!((heard.status, heard.body.len()), (status, 0));
     }
-    assert_eq!(
-        categories(&simulator, COMPANY, &key.key).await.json(),
-        json!([])
-    );
+    assert_eq!(categories(&simulator, COMPANY, &key.key).await.json(), json!([]));
 }
 
 async fn flowlu(simulator: &Simulator, account: &str, call: &str, key: &str) -> Heard {
@@ -87,10 +74,7 @@ async fn flowlu_answers_200_with_codes() {
 }
 
 fn unlimited() -> Switches {
-    Switches {
-        limits: false,
-        ..Switches::default()
-    }
+    Switches { limits: false, ..Switches::default() }
 }
 
 #[tokio::test]
@@ -107,10 +91,7 @@ async fn flowlu_switches_choose_the_undocumented() {
         unknown_account: UnknownAccount::Redirect,
         ..FlowluSwitches::default()
     };
-    simulator.set_switches(Switches {
-        flowlu: flowlu_switches,
-        ..unlimited()
-    });
+    simulator.set_switches(Switches { flowlu: flowlu_switches, ..unlimited() });
     let denied = flowlu(&simulator, "mycompany", "core/user/list", &key).await;
     assert_eq!(denied.status, 403);
     assert_eq!(denied.json()["error"]["error_code"], "30");
@@ -118,11 +99,7 @@ async fn flowlu_switches_choose_the_undocumented() {
     assert_eq!(bad.status, 401);
     let unknown = flowlu(&simulator, "nobody", "core/user/list", &key).await;
     assert_eq!(unknown.status, 302);
-    assert!(
-        unknown
-            .header("location")
-            .is_some_and(|to| to.starts_with(&simulator.decoy()))
-    );
+    assert!(unknown.header("location").is_some_and(|to| to.starts_with(&simulator.decoy())));
     assert_eq!(simulator.decoy_hits(), 0);
 }
 
@@ -147,10 +124,8 @@ async fn zenflow_names_every_error() {
     assert_eq!(code(scope), (403, "insufficient_scope".to_owned()));
     let bad = ask(orders(&simulator, "zenflow_live_EXAMPLE")).await;
     assert_eq!(code(bad), (401, "invalid_api_key".to_owned()));
-    let allowed = ChangeKey {
-        allowed_cidrs: Some(vec!["192.0.2.0/24".parse().expect("a network")]),
-        ..ChangeKey::default()
-    };
+    let allowed =
+        ChangeKey { allowed_cidrs: Some(vec!["192.0.2.0/24".parse().expect("a network")]), ..ChangeKey::default() };
     assert!(simulator.change_key(&key.id, allowed));
     let address = ask(orders(&simulator, &key.key)).await;
     assert_eq!(code(address), (403, "ip_not_allowed".to_owned()));
@@ -174,10 +149,7 @@ async fn zenflow_admin_reads_all_and_writing_is_not_reading() {
         let mut switches = Switches::default();
         switches.zenflow.write_implies_read = switch;
         simulator.set_switches(switches);
-        let key = simulator.add_key(NewKey {
-            scopes: vec![scope.to_owned()],
-            ..NewKey::of(Provider::ZenFlow, "")
-        });
+        let key = simulator.add_key(NewKey { scopes: vec![scope.to_owned()], ..NewKey::of(Provider::ZenFlow, "") });
         let url = format!("{}/zenflow/api/v1/webhooks", simulator.base());
         let heard = ask(get(&url, Some(("X-API-Key", &key.key)))).await;
         assert_eq!(heard.status, status, "{scope} {switch}");
@@ -188,37 +160,19 @@ async fn zenflow_admin_reads_all_and_writing_is_not_reading() {
 async fn flow_takes_a_key_in_each_usual_place() {
     let simulator = simulator().await;
     let end: Timestamp = "2030-01-31T00:00:00Z".parse().expect("a time");
-    let key = simulator.add_key(NewKey {
-        expires_at: Some(end),
-        ..NewKey::of(Provider::Flow, "")
-    });
+    let key = simulator.add_key(NewKey { expires_at: Some(end), ..NewKey::of(Provider::Flow, "") });
     let url = format!("{}/flow/api/members?limit=1", simulator.base());
     let bearer = format!("Bearer {}", key.key);
     for (header, status, placement) in [
-        (
-            Some(("Authorization", bearer.as_str())),
-            200,
-            Placement::Header,
-        ),
-        (
-            Some(("X-API-Key", key.key.as_str())),
-            200,
-            Placement::Header,
-        ),
-        (
-            Some(("Authorization", "Bearer flow-EXAMPLE")),
-            401,
-            Placement::Header,
-        ),
+        (Some(("Authorization", bearer.as_str())), 200, Placement::Header),
+        (Some(("X-API-Key", key.key.as_str())), 200, Placement::Header),
+        (Some(("Authorization", "Bearer flow-EXAMPLE")), 401, Placement::Header),
         (None, 401, Placement::None),
     ] {
         assert_eq!(ask(get(&url, header)).await.status, status);
         assert_eq!(last(&simulator).placement, placement);
     }
-    let change = ClockChange {
-        now: Some(end),
-        ..ClockChange::default()
-    };
+    let change = ClockChange { now: Some(end), ..ClockChange::default() };
     simulator.set_clock(&change);
     let heard = ask(get(&url, Some(("Authorization", &bearer)))).await;
     assert_eq!(heard.json(), json!({"error": "The key has expired"}));
@@ -264,10 +218,7 @@ async fn every_provider_has_words_for_every_refusal() {
     ] {
         simulator.clear_faults();
         simulator.set_fault(Fault::of(fault));
-        for (url, status) in [&inflow, &flowlu, &flow, &aventri]
-            .into_iter()
-            .zip(statuses)
-        {
+        for (url, status) in [&inflow, &flowlu, &flow, &aventri].into_iter().zip(statuses) {
             let heard = ask(get(url, None)).await;
             assert_eq!(heard.status, status, "{url}");
             assert!(heard.json().is_object(), "{url}");

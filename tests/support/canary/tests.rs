@@ -16,10 +16,7 @@ fn forms_in(text: &str) -> Vec<Form> {
 
 #[track_caller]
 fn assert_found(form: Form, text: &str) {
-    assert!(
-        forms_in(text).contains(&form),
-        "{form:?} not found in {text}"
-    );
+    assert!(forms_in(text).contains(&form), "{form:?} not found in {text}");
 }
 
 fn base64(bytes: &[u8]) -> String {
@@ -51,9 +48,7 @@ fn base64_is_found_in_each_alignment_and_depth() {
         }
     }
     let once = base64(KEY.as_bytes());
-    let lines: Vec<&str> = once
-        .split_inclusive(|at| "0123456789".contains(at))
-        .collect();
+    let lines: Vec<&str> = once.split_inclusive(|at| "0123456789".contains(at)).collect();
     assert!(lines.len() > 3);
     assert_found(Form::Base64, &lines.join("\n  "));
 }
@@ -64,20 +59,13 @@ fn base64_is_found_in_the_alphabet_for_addresses() {
     let url = base64(key.as_bytes()).replace('+', "-").replace('/', "_");
     assert!(url.contains(['-', '_']));
     let findings = find(url.as_bytes(), &[Canary::new("odd", key)]);
-    assert!(
-        findings
-            .iter()
-            .any(|finding| finding.form == Form::Base64Url)
-    );
+    assert!(findings.iter().any(|finding| finding.form == Form::Base64Url));
 }
 
 #[test]
 fn each_way_to_write_bytes_as_numbers_is_found() {
     assert_found(Form::DecimalBytes, &format!("{:?}", KEY.as_bytes()));
-    assert_found(
-        Form::DecimalBytes,
-        &format!("{:#?}", ByteString(KEY.into())),
-    );
+    assert_found(Form::DecimalBytes, &format!("{:#?}", ByteString(KEY.into())));
     assert_found(Form::DecimalBytes, &each(KEY, |byte| format!("{byte} ")));
     assert_found(Form::Hex, &each(KEY, |byte| format!("{byte:02x}")));
     assert_found(Form::Hex, &each(KEY, |byte| format!("{byte:02X}")));
@@ -108,10 +96,7 @@ fn any_eight_private_bytes_are_found_and_seven_are_not() {
 
 #[test]
 fn what_is_public_is_no_finding() {
-    assert_eq!(
-        forms_in("a key begins with zenflow_live_, EXAMPLE or not"),
-        []
-    );
+    assert_eq!(forms_in("a key begins with zenflow_live_, EXAMPLE or not"), []);
     assert_eq!(forms_in("zenflow_live_EXAMPLEq7Rv"), []);
     assert_eq!(forms_in(""), []);
 }
@@ -120,11 +105,6 @@ fn what_is_public_is_no_finding() {
 fn a_finding_says_whose_key_is_where() {
     let other = Canary::new("crm", "0123456789abcdef");
     let findings = Sweep::new(&[canary(), other]).find("log", b"- 89abcdef");
-    let expected = Finding {
-        place: "log".to_owned(),
-        canary: "crm".to_owned(),
-        form: Form::Raw,
-        offset: 2,
-    };
+    let expected = Finding { place: "log".to_owned(), canary: "crm".to_owned(), form: Form::Raw, offset: 2 };
     assert_eq!(findings, [expected]);
 }

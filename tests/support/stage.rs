@@ -1,0 +1,250 @@
+//! Where a story is played: a namespace, a provider simulator, and the real operator under its own rights.
+//!
+//! `finish` ends the operator as the kubelet does, and searches everything for the keys of the story.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use connector_operator::api::{ConditionType, Conditions, ConnectorCredential};
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
+use kube::api::{DeleteParams, Patch, PatchParams};
+use serde_json::{Value, json};
+
+use super::await_object::{await_gone, await_object};
+use super::bed::{Bed, bed};
+use super::canary::{Canary, Sweep};
+use super::operator::{Operator, OperatorOptions};
+use crate::simulator::{self, IssuedKey, NewKey, Provider, Simulator, Switches};
+
+/// How long anything may take that is promised within five seconds: six times that.
+pub(crate) const SOON: Duration = Duration::from_secs(30);
+/// Keys that no provider issued hold this word, so that they are found when they leak.
+const WRONG: &str = "wrongEXAMPLE";
+
+/// A namespace, a simulator and a running operator.
+pub(crate) struct Stage {
+    pub(crate) bed: Bed,
+    pub(crate) namespace: String,
+    pub(crate) simulator: Simulator,
+    pub(crate) operator: Operator,
+    directory: tempfile::TempDir,
+    canaries: Mutex<Vec<Canary>>,
+}
+
+impl Stage {
+    /// Sets the stage; the operator watches this namespace only.
+    pub(crate) async fn set(prefix: &str) -> Self {
+        Self::set_with(prefix, &[]).await
+    }
+
+    /// The same with further flags for the operator.
+    pub(crate) async fn set_with(prefix: &str, flags: &[&str]) -> Self {
+        let bed = bed().await;
+        let namespace = bed.namespace(prefix).await;
+        let simulator = Simulator::start(simulator::Options::default()).await.expect("loopback has free ports");
+        simulator.set_switches(Switches { limits: false, ..Switches::default() });
+        let directory = tempfile::tempdir().expect("there is a temporary directory");
+        std::fs::write(directory.path().join("config.yaml"), simulator.config_yaml()).expect("it can be written to");
+        let plane = bed.plane;
+        tokio::task::spawn_blocking(|| plane.install_rights())
+            .await
+            .expect("no panic")
+            .expect("the rights are granted");
+        let operator = start(&bed, &namespace, directory.path(), flags).await;
+        Self { bed, namespace, simulator, operator, directory, canaries: Mutex::default() }
+    }
+
+    /// Starts a second operator, or one anew, with further flags.
+    pub(crate) async fn another_operator(&self, flags: &[&str]) -> Operator {
+        start(&self.bed, &self.namespace, self.directory.path(), flags).await
+    }
+
+    /// A key that the simulator knows.
+    pub(crate) fn issue(&self, new: NewKey) -> IssuedKey {
+        let issued = self.simulator.add_key(new);
+        self.watch_for(&issued.key);
+        issued
+    }
+
+    /// A key that nobody knows, of the form that this provider's have.
+    pub(crate) fn wrong_key(&self, provider: Provider) -> String {
+        let prefix = if matches!(provider, Provider::ZenFlow) { "zenflow_live_" } else { "" };
+        let number = self.canaries.lock().expect("no test panicked here").len();
+        let key = format!(
+            "{prefix}{WRONG}{:016x}",
+            u64::try_from(number).expect("few").wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0xabcd_ef01_2345_6789
+        );
+        self.watch_for(&key);
+        key
+    }
+
+    /// Looks for this value at the end of the story.
+    pub(crate) fn watch_for(&self, key: &str) {
+        let mut canaries = self.canaries.lock().expect("no test panicked here");
+        let canary = Canary::new(&format!("key {}", canaries.len()), key);
+        let public = ["zenflow_live_", "zenflow_test_", "inflow-", "flowlu", "flow-", "aventri-"];
+        let canary = match public.into_iter().find(|prefix| key.starts_with(prefix)) {
+            Some(prefix) => canary.with_public_prefix(prefix),
+            None => canary,
+        };
+        canaries.push(canary);
+    }
+
+    pub(crate) fn credentials(&self) -> Api<ConnectorCredential> {
+        self.bed.api(&self.namespace)
+    }
+
+    pub(crate) fn secrets(&self) -> Api<Secret> {
+        self.bed.api(&self.namespace)
+    }
+
+    /// Creates or replaces a Secret.
+    pub(crate) async fn put_secret(&self, name: &str, data: &[(&str, &str)]) -> Secret {
+        let data: serde_json::Map<String, Value> =
+            data.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
+        let body = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data});
+        let params = PatchParams::apply("user").force();
+        self.secrets().patch(name, &params, &Patch::Apply(body)).await.expect("the administrator may write Secrets")
+    }
+
+    /// Applies a credential with this spec.
+    pub(crate) async fn declare(&self, name: &str, spec: Value) -> ConnectorCredential {
+        let body = json!({
+            "apiVersion": "connector-operator.io/v1alpha1", "kind": "ConnectorCredential",
+            "metadata": {"name": name}, "spec": spec,
+        });
+        let params = PatchParams::apply("user").force();
+        self.credentials().patch(name, &params, &Patch::Apply(body)).await.expect("the spec is admitted")
+    }
+
+    /// Waits until a credential is as described.
+    pub(crate) async fn until(
+        &self,
+        name: &str,
+        reached: impl Fn(&ConnectorCredential) -> bool,
+    ) -> ConnectorCredential {
+        let waited = await_object(&self.credentials(), name, SOON, reached).await;
+        waited.unwrap_or_else(|late| panic!("{late}\n{}", self.last_log_lines()))
+    }
+
+    /// Waits until this condition has this status and reason, at the present generation.
+    pub(crate) async fn until_is(
+        &self,
+        name: &str,
+        condition: ConditionType,
+        expected: (&str, &str),
+    ) -> ConnectorCredential {
+        self.until(name, |object| is_current(object) && is(object, condition, expected)).await
+    }
+
+    /// Waits until a credential is ready.
+    pub(crate) async fn until_ready(&self, name: &str) -> ConnectorCredential {
+        self.until_is(name, ConditionType::Ready, ("True", "Ready")).await
+    }
+
+    /// Waits until a Secret is as described.
+    pub(crate) async fn until_secret(&self, name: &str, reached: impl Fn(&Secret) -> bool) -> Secret {
+        let waited = await_object(&self.secrets(), name, SOON, reached).await;
+        waited.unwrap_or_else(|late| panic!("{late}\n{}", self.last_log_lines()))
+    }
+
+    /// Waits until a Secret is gone.
+    pub(crate) async fn until_gone(&self, name: &str) {
+        await_gone(&self.secrets(), name, SOON).await.expect("it goes");
+    }
+
+    /// Whether there is such a Secret now.
+    pub(crate) async fn secret(&self, name: &str) -> Option<Secret> {
+        self.secrets().get_opt(name).await.expect("the administrator may read Secrets")
+    }
+
+    /// Deletes a Secret.
+    pub(crate) async fn delete_secret(&self, name: &str) {
+        self.secrets().delete(name, &DeleteParams::default()).await.expect("it is there");
+    }
+
+    fn last_log_lines(&self) -> String {
+        let log = self.operator.log();
+        let lines: Vec<_> = log.lines().collect();
+        lines.iter().rev().take(20).rev().copied().collect::<Vec<_>>().join("\n")
+    }
+
+    /// Ends the operator as the kubelet does, then looks for the story's keys where they must not be.
+    pub(crate) async fn finish(mut self) {
+        let metrics = self.metrics().await;
+        let status = tokio::task::block_in_place(|| self.operator.stop(SOON)).expect("it ends when told to");
+        assert!(status.success(), "a clean stop ends with 0: {status}");
+        let sweep = Sweep::new(&self.canaries.lock().expect("no test panicked here"));
+        let plane = self.bed.plane;
+        let stored = tokio::task::spawn_blocking(|| plane.etcd_dump()).await.expect("no panic").expect("etcd answers");
+        let secrets = format!("/secrets/{}/", self.namespace);
+        let mut found = sweep.find_in_etcd(&stored, |key| key.contains(&secrets));
+        found.extend(sweep.find("operator's log", self.operator.log().as_bytes()));
+        found.extend(sweep.find("metrics", metrics.as_bytes()));
+        let audit = std::fs::read(plane.audit_log()).expect("there is an audit log");
+        found.extend(sweep.find("audit log", &audit));
+        assert!(found.is_empty(), "keys leaked: {found:?}");
+    }
+
+    /// What the operator exposes as metrics.
+    pub(crate) async fn metrics(&self) -> String {
+        let address = listening(&self.operator, "metrics listening").expect("it listens");
+        get(&format!("http://{address}/metrics")).await
+    }
+}
+
+async fn start(bed: &Bed, namespace: &str, directory: &std::path::Path, flags: &[&str]) -> Operator {
+    let kubeconfig = bed.plane.operator_kubeconfig().await.expect("the account exists");
+    let config = directory.join("config.yaml");
+    let mut args: Vec<String> =
+        ["--metrics-address=127.0.0.1:0", "--health-address=127.0.0.1:0", "--log-level=trace", "--log-format=json"]
+            .map(str::to_owned)
+            .to_vec();
+    args.push(format!("--kubeconfig={}", kubeconfig.display()));
+    args.push(format!("--config={}", config.display()));
+    args.push(format!("--watch-namespace={namespace}"));
+    args.extend(flags.iter().map(|flag| (*flag).to_owned()));
+    Operator::spawn(bed, &OperatorOptions { args, environment: Vec::new() }).expect("the binary was built")
+}
+
+/// The address in a log line with this message.
+pub(crate) fn listening(operator: &Operator, message: &str) -> Option<String> {
+    let log = operator.log();
+    let line = log.lines().find(|line| line.contains(message))?;
+    let line: Value = serde_json::from_str(line).ok()?;
+    line.pointer("/address").or_else(|| line.pointer("/fields/address"))?.as_str().map(str::to_owned)
+}
+
+/// The body behind a URL on loopback.
+pub(crate) async fn get(url: &str) -> String {
+    let answer = reqwest::Client::builder().build().expect("plain http needs no settings").get(url).send().await;
+    let mut answer = answer.expect("it answers");
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.expect("the body arrives") {
+        body.extend_from_slice(&chunk);
+    }
+    String::from_utf8(body).expect("text")
+}
+
+/// Whether the status speaks of the present generation.
+pub(crate) fn is_current(object: &ConnectorCredential) -> bool {
+    object.status.as_ref().is_some_and(|status| status.observed_generation == object.metadata.generation)
+}
+
+/// Whether a condition has this status and reason.
+pub(crate) fn is(object: &ConnectorCredential, condition: ConditionType, (status, reason): (&str, &str)) -> bool {
+    let conditions = object.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    conditions.of(condition).is_some_and(|stored| stored.status == status && stored.reason == reason)
+}
+
+/// A value of a Secret, as text.
+pub(crate) fn value(secret: &Secret, key: &str) -> Option<String> {
+    let data = secret.data.as_ref()?.get(key)?;
+    String::from_utf8(data.0.clone()).ok()
+}
+
+/// The keys of a Secret, in order.
+pub(crate) fn keys(secret: &Secret) -> Vec<&str> {
+    secret.data.as_ref().map(|data| data.keys().map(String::as_str).collect()).unwrap_or_default()
+}

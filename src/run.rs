@@ -4,7 +4,7 @@ use crate::admin::{Admin, Listening, listen};
 use crate::args::{SecretWatch, Settings};
 use crate::clock::{Clock, SystemClock};
 use crate::controller::{
-    Context, Gate, Guarded, Index, Memory, Pulse, StoreSeries, Watches, queue, send, store, triggers, work,
+    Context, Gate, Guarded, Index, Known, Memory, Pulse, StoreSeries, Watches, queue, send, store, triggers, work,
 };
 use crate::leader::{Candidate, Fence, Leadership, acquire};
 use crate::metrics::Metrics;
@@ -99,6 +99,7 @@ struct Scope {
     gate: Gate,
     keys: Receiver<ObjectRef<Guarded>>,
     store: Store<Guarded>,
+    known: Known,
 }
 
 /// What the parts of the process share.
@@ -151,19 +152,20 @@ impl Parts {
     fn watch_scope(&mut self, client: &Client, namespace: Option<String>) -> Scope {
         let (gate, keys) = triggers(Arc::clone(&self.metrics));
         let (store, writer) = store();
+        let known = Known::default();
         let watches = Watches {
             client: client.clone(),
             namespace: namespace.clone(),
             index: Arc::clone(&self.index),
             gate: gate.clone(),
             pulse: Arc::clone(&self.pulse),
-            listed: CancellationToken::new(),
+            known: known.clone(),
         };
         if self.settings.secret_watch == SecretWatch::Metadata {
             self.tasks.spawn(watches.clone().secrets());
         }
         self.tasks.spawn(watches.credentials(writer));
-        Scope { namespace, gate, keys, store }
+        Scope { namespace, gate, keys, store, known }
     }
 
     /// Waits for the Lease, works, and gives it back.
@@ -224,9 +226,10 @@ impl Parts {
             let inputs = (scope.keys, scope.store);
             let outputs = (Arc::clone(&self.pulse), ending.clone());
             working.spawn(work(Arc::clone(&ctx), inputs, self.settings.concurrency, outputs));
-            let everybody = self.index.credentials(scope.namespace.as_deref());
+            let (index, secret_watch) = (Arc::clone(&self.index), self.settings.secret_watch);
             self.tasks.spawn(async move {
-                scope.gate.open(everybody).await;
+                scope.known.wait(secret_watch).await;
+                scope.gate.open(index.credentials(scope.namespace.as_deref())).await;
                 std::future::pending().await
             });
         }

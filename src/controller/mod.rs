@@ -22,7 +22,7 @@ pub use index::Index;
 pub use memory::Memory;
 pub use name::Name;
 pub use series::StoreSeries;
-pub use watches::{Gate, Watches, store, triggers};
+pub use watches::{Gate, Known, Watches, store, triggers};
 pub use work::work;
 
 use crate::api::ConnectorCredential;

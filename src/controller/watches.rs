@@ -4,6 +4,7 @@ use super::index::Index;
 use super::name::{Name, Sight};
 use super::slim::SecretMeta;
 use super::{Guarded, Pulse};
+use crate::args::SecretWatch;
 use crate::error::{Class, Failure};
 use crate::metrics::Metrics;
 use futures::channel::mpsc::{Receiver, Sender, channel};
@@ -76,8 +77,25 @@ pub struct Watches {
     pub gate: Gate,
     /// Where it is shown that the watches move.
     pub pulse: Arc<Pulse>,
-    /// Cancelled once all credentials are known.
-    pub listed: CancellationToken,
+    /// What is known already.
+    pub known: Known,
+}
+
+/// Cancelled once it is so.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    credentials: CancellationToken,
+    secrets: CancellationToken,
+}
+
+impl Known {
+    /// Waits until all credentials are known, and the versions of their Secrets where those are watched.
+    pub async fn wait(&self, secret_watch: SecretWatch) {
+        self.credentials.cancelled().await;
+        if secret_watch == SecretWatch::Metadata {
+            self.secrets.cancelled().await;
+        }
+    }
 }
 
 impl Watches {
@@ -108,7 +126,7 @@ impl Watches {
                 writer.apply_watcher_event(&event);
                 let visits = self.note(&event, &mut listed);
                 if matches!(event, Event::InitDone) {
-                    self.listed.cancel();
+                    self.known.credentials.cancel();
                     self.pulse.synced(&name);
                 }
                 self.gate.visit(visits).await;
@@ -148,7 +166,7 @@ impl Watches {
     pub async fn secrets(mut self) {
         let name = self.loop_name("secrets");
         self.pulse.beat(&name);
-        while tokio::time::timeout(BEAT, self.listed.cancelled()).await.is_err() {
+        while tokio::time::timeout(BEAT, self.known.credentials.cancelled()).await.is_err() {
             self.pulse.beat(&name);
         }
         let mut listed = HashSet::new();
@@ -177,8 +195,17 @@ impl Watches {
             Event::Delete(secret) => self.index.saw(&Name::of(secret.meta()), &[], Sight::Absent),
             Event::InitDone => {
                 self.pulse.synced(name);
-                listed.drain().flat_map(|gone| self.index.saw(&gone, &[], Sight::Absent)).collect()
+                let visits = listed.drain().flat_map(|gone| self.index.saw(&gone, &[], Sight::Absent)).collect();
+                self.known.secrets.cancel();
+                visits
             }
+        }
+    }
+
+    /// Without the right to watch Secrets they are read one by one: nobody waits for the list.
+    fn forbidden(&self, resource: &str) {
+        if resource == "secrets" {
+            self.known.secrets.cancel();
         }
     }
 
@@ -204,6 +231,7 @@ impl Watches {
                     tracing::warn!(%failure, scope = name, "watch interrupted");
                     if failure.class() == Class::Forbidden {
                         self.pulse.synced(name);
+                        self.forbidden(resource);
                     }
                 }
             }

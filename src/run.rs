@@ -70,10 +70,11 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     let [work, watch, lease] = [(); 3].map(|()| kubernetes::client(cluster.clone(), &metrics));
     let stop = CancellationToken::new();
     let pulse = Arc::new(Pulse::new(Arc::clone(&clock)));
+    let health: Arc<dyn crate::admin::Health> = pulse.clone();
     let admin = listen(Admin {
         health_address: settings.health_address,
         metrics_address: settings.metrics_address,
-        health: Arc::clone(&pulse) as Arc<dyn crate::admin::Health>,
+        health,
         metrics: Arc::clone(&metrics),
     })
     .await?;
@@ -142,10 +143,8 @@ impl Parts {
 
     /// Starts the watches; they fill the caches of a standby too.
     fn watch(&mut self, client: &Client) -> Vec<Scope> {
-        let namespaces: Vec<_> = match self.settings.namespaces.is_empty() {
-            true => vec![None],
-            false => self.settings.namespaces.iter().cloned().map(Some).collect(),
-        };
+        let named = self.settings.namespaces.iter().cloned().map(Some).collect();
+        let namespaces: Vec<_> = if self.settings.namespaces.is_empty() { vec![None] } else { named };
         namespaces.into_iter().map(|namespace| self.watch_scope(client, namespace)).collect()
     }
 
@@ -230,7 +229,7 @@ impl Parts {
             self.tasks.spawn(async move {
                 scope.known.wait(secret_watch).await;
                 scope.gate.open(index.credentials(scope.namespace.as_deref())).await;
-                std::future::pending().await
+                std::future::pending::<()>().await;
             });
         }
         drop(ctx);

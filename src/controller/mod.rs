@@ -38,6 +38,7 @@ use consult::{Heard, consult};
 use jiff::Timestamp;
 use kube::core::DeserializeGuard;
 use name::Sight;
+use rest::{Rest, at_rest};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -95,7 +96,7 @@ impl Context {
 /// # Errors
 /// [`Failure`], when it could not look or could not write. All else is a finding in the status.
 pub async fn reconcile(ctx: &Context, object: Arc<ConnectorCredential>) -> Result<Option<Timestamp>, Failure> {
-    if let Some(next) = rest::at_rest(ctx, &object) {
+    if let Rest::Until(next) = at_rest(ctx, &object) {
         return Ok(next);
     }
     let mut seen = observe::observe(ctx, object).await?;

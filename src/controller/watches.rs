@@ -9,6 +9,7 @@ use crate::error::{Class, Failure};
 use crate::metrics::Metrics;
 use futures::channel::mpsc::{Receiver, Sender, channel};
 use futures::{SinkExt, Stream, StreamExt};
+use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{ObjectRef, Store};
@@ -99,10 +100,7 @@ impl Known {
 }
 
 impl Watches {
-    fn api<K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>>(&self) -> Api<K>
-    where
-        K: Clone + std::fmt::Debug + serde::de::DeserializeOwned,
-    {
+    fn api<K: Resource<DynamicType = (), Scope = NamespaceResourceScope>>(&self) -> Api<K> {
         match &self.namespace {
             Some(namespace) => Api::namespaced(self.client.clone(), namespace),
             None => Api::all(self.client.clone()),

@@ -1,26 +1,37 @@
 //! What follows from what was seen? Pure decisions, a question a file; no I/O, no clock, no randomness.
 
+mod carriage;
 pub mod conclude;
 pub mod confidence;
 pub mod decide;
 pub mod expiry;
+mod findings;
+#[cfg(test)]
+mod fixtures;
 pub mod message;
 pub mod notice;
 pub mod ownership;
 pub mod plan;
+mod published;
 pub mod publishing;
 pub mod readiness;
+pub mod recall;
 pub mod schedule;
 pub mod seen;
 pub mod source;
 pub mod subject;
+mod suspension;
+#[cfg(test)]
+mod tests;
 pub mod token;
+pub mod violation;
 
-pub use conclude::{Conclusion, Done, OutputResult, conclude, malformed};
+pub use conclude::{Conclusion, claim, conclude, malformed};
 pub use decide::{Decision, decide};
 pub use notice::{Notice, Severity};
 pub use ownership::{Ownership, ownership};
 pub use plan::{Check, Plan, Pointless, asked_for, probe_plan};
+pub use published::{Acted, Done, OutputResult};
 pub use publishing::{Move, OutputPlan};
 pub use schedule::{after, jittered};
 pub use seen::{Asked, Observed, Source, Target, Traits, declared_outputs};

@@ -87,11 +87,10 @@ pub fn claim(seen: &Observed, now: Timestamp) -> ConnectorCredentialStatus {
     let stored = seen.object.status.clone().unwrap_or_default();
     let end = Some(Time(whole_second(after(now, CLAIM))));
     let mut decision = decide(seen, None, end.as_ref().map(|end| end.0), now);
-    let of = |status: &ConnectorCredentialStatus| {
-        let validation = status.validation.as_ref()?;
-        Some((validation.subject.clone(), validation.last_check_time.clone()))
-    };
-    let mut status = if of(&stored).is_some_and(|(_, last)| last.is_some()) && of(&stored) == of(&decision.status) {
+    let known = stored.validation.as_ref().is_some_and(|validation| validation.last_check_time.is_some());
+    let same =
+        about(&stored) == about(&decision.status) && stored.observed_generation == seen.object.metadata.generation;
+    let mut status = if known && same {
         ConnectorCredentialStatus { source: decision.status.source, ..stored }
     } else {
         decision.outputs = None;
@@ -102,6 +101,13 @@ pub fn claim(seen: &Observed, now: Timestamp) -> ConnectorCredentialStatus {
     };
     status.validation.get_or_insert_default().next_check_time = end;
     status
+}
+
+/// Of what a verdict is.
+fn about(status: &ConnectorCredentialStatus) -> (Option<&str>, Option<&Time>) {
+    let validation = status.validation.as_ref();
+    let subject = validation.and_then(|validation| validation.subject.as_deref());
+    (subject, validation.and_then(|validation| validation.last_check_time.as_ref()))
 }
 
 fn stored_advisory(stored: &ConnectorCredentialStatus, kind: ConditionType) -> Option<Finding> {

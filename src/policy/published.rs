@@ -120,6 +120,16 @@ pub(super) fn binding(results: &[OutputResult], outputs: &[OutputStatus]) -> Opt
     Some(BindingStatus { name: first.secret_name.clone() })
 }
 
+/// Whether outputs that are not declared any more may go: none of those that are declared waits for its first write.
+/// Beside a withdrawn one they carry the refused key, too.
+#[must_use]
+pub fn dropped_may_go(results: &[OutputResult]) -> bool {
+    results.iter().all(|result| match result.done {
+        Done::Written(_) | Done::Unchanged(_) | Done::Kept(_) | Done::Withdrawn => true,
+        Done::Waiting { .. } | Done::NotOwned | Done::Failed => false,
+    })
+}
+
 /// Whether every output carries the key.
 pub(super) fn everywhere(results: &[OutputResult]) -> bool {
     !results.is_empty() && results.iter().all(|result| matches!(result.done, Done::Written(_) | Done::Unchanged(_)))

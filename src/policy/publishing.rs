@@ -3,7 +3,7 @@
 use super::message;
 use super::ownership::{Ownership, ownership};
 use super::seen::{Observed, Target};
-use crate::api::{Format, Mode, Output};
+use crate::api::{ConditionType, Conditions, Format, Mode, Output, Reason};
 use crate::credential::{AccessToken, Key};
 use crate::outputs::{Material, Rendered, labels, render};
 use crate::providers::{Provider, Variable};
@@ -166,7 +166,7 @@ fn movement(seen: &Observed, output: &Output, carriage: &Carriage<'_>, material:
         (Some(_), Carriage::Refused { everywhere, .. }) if *everywhere || carries(seen, output, material) => {
             Move::Withdraw
         }
-        (None, Carriage::Refused { everywhere: true, .. }) => Move::Gone,
+        (None, Carriage::Refused { everywhere, .. }) if *everywhere || was_withdrawn(seen) => Move::Gone,
         (existing, Carriage::Refused { .. } | Carriage::LastKnownGood) => unproved(seen, output, existing),
     }
 }
@@ -177,6 +177,11 @@ fn unproved(seen: &Observed, output: &Output, existing: Option<&Secret>) -> Move
         Some(_) => Move::Keep,
         None => Move::Wait { lost: was_written(seen, &output.secret_name) },
     }
+}
+
+fn was_withdrawn(seen: &Observed) -> bool {
+    let status = seen.object.status.as_ref();
+    status.and_then(|status| status.conditions.reason(ConditionType::Published)) == Some(Reason::Withdrawn)
 }
 
 fn was_written(seen: &Observed, name: &str) -> bool {

@@ -1,19 +1,15 @@
 //! What do tests of decisions run in? A world with one credential, its source and outputs, a clock that is set, a
 //! provider that says what it is told, and a memory that a restart wipes. It follows the controller's order.
 
-use super::tests::lint::lint;
-use super::{
-    Acted, Asked, Check, Decision, Done, Move, Notice, Observed, OutputResult, Plan, Source, Target, Traits, after,
-    claim, conclude, decide, dropped_may_go, probe_plan,
-};
+mod steps;
+
+use super::{Acted, Notice, Plan, after};
 use crate::api::{ConditionType, Conditions, ConnectorCredential, ConnectorCredentialStatus, Reason};
 use crate::credential::AccessToken;
-use crate::outputs::{Rendered, labels};
-use crate::providers::{Access, Doubt, Proof, Rejection, Site, Verdict};
+use crate::providers::{Access, Doubt, Proof, Rejection, Scope, Site, Verdict};
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -49,7 +45,7 @@ impl Says {
         match self {
             Yes => proof(good),
             Denied => proof(Access::Denied),
-            MissingScope => proof(Access::MissingScopes(vec![crate::providers::Scope::ReadOrders])),
+            MissingScope => proof(Access::MissingScopes(vec![Scope::ReadOrders])),
             WrongAddress => proof(Access::IpNotAllowed),
             No => Verdict::Rejected(Rejection::Key),
             Expired => Verdict::Rejected(Rejection::Expired),
@@ -97,14 +93,14 @@ pub(super) struct World {
 impl World {
     /// A ZenFlow credential with one output of format Env and the old key, not visited yet.
     pub(super) fn new() -> Self {
-        Self::with(json!({
+        Self::with(&json!({
             "provider": {"zenflow": {"scopes": ["read:orders"]}},
             "keySecretRef": {"name": "source"},
             "outputs": [{"secretName": "out", "format": "Env"}],
         }))
     }
 
-    pub(super) fn with(spec: Value) -> Self {
+    pub(super) fn with(spec: &Value) -> Self {
         let object = json!({
             "apiVersion": "connector-operator.io/v1alpha1", "kind": "ConnectorCredential",
             "metadata": {"name": "erp", "namespace": "data", "uid": "uid-1", "generation": 1},
@@ -136,7 +132,7 @@ impl World {
     }
 
     pub(super) fn aventri() -> Self {
-        Self::with(json!({
+        Self::with(&json!({
             "provider": {"aventri": {"accountID": "12345", "region": "EMEA"}},
             "keySecretRef": {"name": "source"},
             "outputs": [{"secretName": "out", "format": "Binding"}],
@@ -144,7 +140,7 @@ impl World {
     }
 
     pub(super) fn flow() -> Self {
-        Self::with(json!({
+        Self::with(&json!({
             "provider": {"flow": {"purpose": "FLOWAPI"}},
             "keySecretRef": {"name": "source"},
             "expiresAt": "2026-06-01T00:00:00Z",
@@ -216,149 +212,6 @@ impl World {
         Some(self.source.as_ref()?.data.as_ref()?.get("api-key")?.0.clone())
     }
 
-    pub(super) fn observe(&self) -> Observed {
-        let declared: Vec<_> = super::declared_outputs(&self.object).into_iter().map(|o| o.secret_name).collect();
-        let target =
-            |name: &String| Target { name: name.clone(), secret: self.targets.get(name).cloned().map(Box::new) };
-        let unscheduled_at = self.full_at.checked_sub(jiff::SignedDuration::from_secs(30)).unwrap();
-        Observed {
-            object: Arc::new(self.object.clone()),
-            source: match &self.source {
-                _ if self.denied => Source::Denied,
-                None => Source::Missing,
-                Some(secret) => Source::Found(Box::new(secret.clone())),
-            },
-            targets: if self.denied { vec![] } else { declared.iter().map(target).collect() },
-            dropped: self.targets.keys().filter(|name| !declared.contains(name)).map(target).collect(),
-            claimed: self.claimed.clone(),
-            site: self.site.clone(),
-            traits: Traits {
-                same_key: self.known_key.as_ref().map(|known| Some(known) == self.key_bytes().as_ref()),
-                token: self.token.clone(),
-                unscheduled_at: unscheduled_at.max(Timestamp::UNIX_EPOCH),
-                leading_since: self.leading_since,
-            },
-        }
-    }
-
-    fn store(&mut self, status: ConnectorCredentialStatus) {
-        // As the API server gives it back.
-        self.object.status = Some(serde_json::from_value(serde_json::to_value(status).unwrap()).unwrap());
-    }
-
-    fn consult(&mut self, seen: &mut Observed, check: Check) -> Result<Verdict, Timestamp> {
-        if check.claim {
-            let claimed = claim(seen, self.now);
-            self.store(claimed);
-            lint(seen.object.status.as_ref(), &self.object);
-            seen.object = Arc::new(self.object.clone());
-        }
-        if let Some(later) = self.budget.filter(|budget| *budget > self.now) {
-            return Err(later);
-        }
-        self.checks += 1;
-        if check.unscheduled {
-            self.full_at = after(self.full_at.max(self.now), Duration::from_secs(30));
-        }
-        let minted = check.claim.then(|| AccessToken::parse(&format!("token-{}", self.checks)).unwrap());
-        let genuine = matches!(self.says, Yes | Denied | MissingScope | WrongAddress);
-        let verdict = self.says.verdict(minted, !check.claim);
-        if genuine {
-            let key = String::from_utf8(self.key_bytes().unwrap()).unwrap();
-            if self.says == Yes {
-                self.proved.insert(key);
-            }
-            if check.claim {
-                self.token = Some(Arc::new(AccessToken::parse(&format!("token-{}", self.checks)).unwrap()));
-                seen.traits.token = self.token.clone();
-            }
-        }
-        Ok(verdict)
-    }
-
-    /// One visit of the controller; every status is linted, and a second visit has nothing to do.
-    pub(super) fn visit(&mut self) -> Visit {
-        let mut seen = self.observe();
-        let plan = probe_plan(&seen, self.now);
-        let (mut verdict, mut wait) = (None, None);
-        match plan {
-            Plan::Due(check) => match self.consult(&mut seen, check) {
-                Ok(heard) => verdict = Some(heard),
-                Err(later) => wait = Some(later),
-            },
-            Plan::Later(at) => wait = Some(at),
-            Plan::Pointless(_) => {}
-        }
-        let retry_at = self.retry_after.map(|wait| after(self.now, wait));
-        let asked = verdict.as_ref().map(|verdict| Asked { verdict, at: self.now, retry_at });
-        let decision = decide(&seen, asked, wait, self.now);
-        let (acted, next) = (self.act(&seen, &decision), decision.next);
-        let concluded = conclude(&seen, decision, &acted, self.now);
-        let before = self.object.status.clone();
-        self.store(concluded.status.clone());
-        assert_eq!(self.object.status.as_ref(), Some(&concluded.status), "a status is what is read back");
-        lint(before.as_ref(), &self.object);
-        if self.status().source.is_some() {
-            self.known_key = self.key_bytes();
-        }
-        let changed = before != self.object.status;
-        Visit { plan, asked: verdict.is_some(), events: concluded.notices, next, changed, acted }
-    }
-
-    fn act(&mut self, seen: &Observed, decision: &Decision) -> Acted {
-        let mut acted = Acted::default();
-        for plan in decision.outputs.iter().flatten() {
-            let version = self.targets.get(&plan.name).and_then(|secret| secret.metadata.resource_version.clone());
-            let done = match &plan.action {
-                Move::Create(_) | Move::Replace(_) | Move::Recreate(_) if self.writes_fail => Done::Failed,
-                Move::Create(made) | Move::Replace(made) | Move::Recreate(made) => self.write(&plan.name, made),
-                Move::Settled => Done::Unchanged(version),
-                Move::Keep => Done::Kept(version),
-                Move::Wait { lost } => Done::Waiting { lost: *lost },
-                Move::Withdraw => {
-                    self.targets.remove(&plan.name);
-                    Done::Withdrawn
-                }
-                Move::Gone => Done::Withdrawn,
-                Move::Blocked => Done::NotOwned,
-            };
-            acted.results.push(OutputResult { name: plan.name.clone(), format: plan.format, done });
-        }
-        let stands = dropped_may_go(&acted.results);
-        for name in &decision.dropped {
-            assert!(seen.dropped.iter().any(|target| target.name == *name));
-            if stands {
-                self.targets.remove(name);
-            } else {
-                acted.undeleted.push(name.clone());
-            }
-        }
-        acted
-    }
-
-    fn write(&mut self, name: &str, made: &Rendered) -> Done {
-        let mut secret = Secret { type_: Some(made.secret_type.to_owned()), ..Secret::default() };
-        secret.data = Some(made.data.iter().map(|(k, v)| (k.clone(), ByteString(v.to_vec()))).collect());
-        secret.metadata.labels = Some(labels("erp"));
-        let owner = OwnerReference { uid: "uid-1".to_owned(), controller: Some(true), ..OwnerReference::default() };
-        secret.metadata.owner_references = Some(vec![owner]);
-        secret.metadata.resource_version = Some(self.next_version());
-        let version = secret.metadata.resource_version.clone();
-        self.targets.insert(name.to_owned(), secret);
-        Done::Written(version)
-    }
-
-    /// A process claims an exchange and dies.
-    pub(super) fn die_after_claim(&mut self) {
-        let seen = self.observe();
-        if let Plan::Due(Check { claim: true, .. }) = probe_plan(&seen, self.now) {
-            let before = self.object.status.clone();
-            self.store(claim(&seen, self.now));
-            lint(before.as_ref(), &self.object);
-        }
-        self.restart();
-    }
-
     /// The value of one key of an output.
     pub(super) fn output(&self, name: &str, key: &str) -> Option<String> {
         let bytes = self.targets.get(name)?.data.as_ref()?.get(key)?;
@@ -382,7 +235,7 @@ impl World {
 
     /// `<Ready's reason>[!|~]/<Published's reason>`: `!` Stalled, `~` Reconciling; without either Ready is True.
     pub(super) fn summary(&self) -> String {
-        let reason = |kind| self.condition(kind).map_or("-", |(_, reason)| reason.name());
+        let reason = |kind| self.condition(kind).map_or("-", |found| found.1.name());
         let mark = match (self.condition(ConditionType::Stalled), self.condition(ConditionType::Reconciling)) {
             (Some(_), _) => "!",
             (None, Some(_)) => "~",
@@ -394,16 +247,6 @@ impl World {
     #[track_caller]
     pub(super) fn expect(&self, summary: &str) {
         assert_eq!(self.summary(), summary);
-    }
-
-    /// Says something, lets time pass until the schedule is due, and visits.
-    pub(super) fn next_check(&mut self, says: Says) -> Visit {
-        self.says = says;
-        let next = self.status().validation.as_ref().and_then(|v| v.next_check_time.clone()).unwrap();
-        self.now = self.now.max(next.0);
-        let visit = self.visit();
-        assert!(visit.asked, "a check is due at its time");
-        visit
     }
 }
 

@@ -7,6 +7,7 @@ pub mod decide;
 pub mod expiry;
 mod findings;
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "tests count small numbers")]
 mod fixtures;
 pub mod message;
 pub mod notice;
@@ -22,6 +23,7 @@ pub mod source;
 pub mod subject;
 mod suspension;
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, clippy::unchecked_time_subtraction, reason = "tests count small numbers")]
 mod tests;
 pub mod token;
 pub mod violation;

@@ -127,7 +127,7 @@ fn a_spec_that_cannot_be_acted_on_is_invalid() {
 
 #[test]
 fn a_key_that_a_format_cannot_hold_is_no_published_key() {
-    let mut world = World::with(json!({
+    let mut world = World::with(&json!({
         "provider": {"inflow": {"companyID": "00000000-0000-4000-8000-000000000000"}},
         "keySecretRef": {"name": "source"},
         "outputs": [{"secretName": "out", "format": "Template", "template": {"f": "$(apiKey)".repeat(400)}}],

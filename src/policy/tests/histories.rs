@@ -186,7 +186,7 @@ fn history(mut world: World, events: Vec<Event>, proves: bool) -> Result<(), Tes
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn of_a_key_that_the_provider_proves(events in prop::collection::vec(events(), 0..40)) {

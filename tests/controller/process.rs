@@ -49,10 +49,10 @@ async fn versions(stage: &Stage) -> std::collections::BTreeMap<String, Option<St
 async fn ready(stage: &Stage) {
     let wait = async {
         loop {
-            if let Some(address) = listening(&stage.operator, "health listening") {
-                if get(&format!("http://{address}/readyz")).await.trim() == "ok" {
-                    return;
-                }
+            if let Some(address) = listening(&stage.operator, "health listening")
+                && get(&format!("http://{address}/readyz")).await.trim() == "ok"
+            {
+                return;
             }
             tokio::task::yield_now().await;
         }

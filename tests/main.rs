@@ -33,3 +33,5 @@ mod simulator;
 mod support;
 #[cfg(test)]
 mod tools;
+#[cfg(test)]
+mod verdicts;

@@ -4,7 +4,8 @@ use crate::admin::{Admin, Listening, listen};
 use crate::args::{SecretWatch, Settings};
 use crate::clock::{Clock, SystemClock};
 use crate::controller::{
-    Context, Gate, Guarded, Index, Known, Memory, Pulse, StoreSeries, Watches, queue, send, store, triggers, work,
+    Context, Gate, Guarded, Index, Known, Memory, Pulse, StoreSeries, Watches, queue, send, store, triggers,
+    watch_clock, work,
 };
 use crate::leader::{Candidate, Fence, Leadership, acquire};
 use crate::metrics::Metrics;
@@ -226,10 +227,11 @@ impl Parts {
             let outputs = (Arc::clone(&self.pulse), ending.clone());
             working.spawn(work(Arc::clone(&ctx), inputs, self.settings.concurrency, outputs));
             let (index, secret_watch) = (Arc::clone(&self.index), self.settings.secret_watch);
+            let clock = Arc::clone(&self.clock);
             self.tasks.spawn(async move {
                 scope.known.wait(secret_watch).await;
                 scope.gate.open(index.credentials(scope.namespace.as_deref())).await;
-                std::future::pending::<()>().await;
+                watch_clock(clock, index, (scope.gate, scope.namespace)).await;
             });
         }
         drop(ctx);

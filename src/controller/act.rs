@@ -55,6 +55,7 @@ struct Hand<'a> {
 
 impl Hand<'_> {
     async fn make(&self, plan: &mut OutputPlan) -> Result<Done, Failure> {
+        self.ctx.must_lead()?;
         let existing = self.existing(&plan.name);
         let version = existing.and_then(|secret| secret.metadata.resource_version.clone());
         // The rendered bytes are moved into the write.

@@ -41,6 +41,7 @@ pub(super) async fn consult(ctx: &Context, seen: &mut Observed, check: Check) ->
         namespace: Name::of(&seen.object.metadata).namespace,
         since: since(seen, check, now),
     };
+    ctx.must_lead()?;
     let heard = match ctx.prober.check(provider, &resolved.key, &options).await {
         Outcome::Later { at, .. } => return Ok(Heard::Later(at)),
         Outcome::NotAsked(_) => return Ok(Heard::Nothing),

@@ -56,6 +56,7 @@ pub(super) async fn apply_status(
     status: &ConnectorCredentialStatus,
     guard: Guard,
 ) -> Result<Arc<ConnectorCredential>, Failure> {
+    ctx.must_lead()?;
     let meta = &object.metadata;
     let name = Name::of(meta);
     let version = meta.resource_version.as_deref().filter(|_| guard == Guard::Version);

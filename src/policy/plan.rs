@@ -1,6 +1,6 @@
 //! Is the provider to be asked now? Compares times and versions; reads no clock, draws no lots.
 
-use super::recall::{Recall, Standing, recall};
+use super::recall::{Recall, Standing, pending, recall};
 use super::schedule::{after, spread_after_start};
 use super::seen::Observed;
 use super::source::{Resolved, resolve};
@@ -109,11 +109,12 @@ fn mints(seen: &Observed) -> bool {
 }
 
 /// An output must be written, and the token that it needs is not to be had without an exchange. While the provider is
-/// in trouble, its schedule counts.
+/// in trouble or refuses, its schedule counts.
 fn token_is_lost(seen: &Observed, recall: &Recall, now: Timestamp) -> bool {
     mints(seen)
         && recall.standing == Standing::Accepted
         && recall.validation.consecutive_failures.is_none()
+        && pending(&recall.validation).is_none()
         && seen.object.spec.publish_policy != Some(PublishPolicy::Never)
         && (seen.traits.token.is_none() || !token::serves(recall.token.as_ref(), now))
 }

@@ -86,7 +86,9 @@ pub(crate) fn ways_to_look_around(story: &mut Story<'_>) {
         lines.push(format!("  {}{}", fit(command, 58), story.screen.paint(Colour::Dim, &format!("# {why}"))));
     }
     lines.push(String::new());
-    lines.push(story.screen.paint(Colour::Bold, "  The table below goes on. Ctrl-C ends everything; only the log stays."));
+    lines.push(
+        story.screen.paint(Colour::Bold, "  The table below goes on. Ctrl-C ends everything; only the log stays."),
+    );
     for line in lines {
         story.screen.line(&line);
     }

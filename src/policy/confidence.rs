@@ -61,7 +61,10 @@ pub fn judge(seen: &Observed, recall: Recall, asked: Option<Asked<'_>>, now: Tim
     judged.validation.last_check_time = Some(Time(at));
     match asked.verdict {
         Verdict::Accepted(proof) => accept(&mut judged, seen, proof, at),
-        Verdict::Rejected(rejection) => reject(&mut judged, seen.spread(), *rejection, at),
+        Verdict::Rejected(rejection) => {
+            reject(&mut judged, seen.spread(), *rejection, at);
+            wait_out(&mut judged, Reason::ProviderUnavailable, now);
+        }
         Verdict::Inconclusive(doubt) => {
             doubt_it(&mut judged, seen.spread(), doubted(*doubt), at);
             wait_out(&mut judged, doubted(*doubt), now);

@@ -1,6 +1,6 @@
 //! Is the provider to be asked now? Compares times and versions; reads no clock, draws no lots.
 
-use super::recall::{Recall, Standing, recall};
+use super::recall::{Recall, Standing, pending, recall};
 use super::schedule::{after, spread_after_start};
 use super::seen::Observed;
 use super::source::{Resolved, resolve};
@@ -84,8 +84,9 @@ fn standing_in_the_way(seen: &Observed) -> Result<Resolved, Pointless> {
 
 fn timing(seen: &Observed, recall: &Recall, now: Timestamp) -> Plan {
     let next = recall.validation.next_check_time.as_ref().map(|next| next.0);
-    // Another process may have claimed this very exchange: its claim ends within the minute, whoever asks for one.
-    if let Some(end) = next.filter(|next| mints(seen) && *next > now && *next <= after(now, token::CLAIM)) {
+    // The process that led before may have claimed this very exchange: its claim ends within a minute of that.
+    let claims_end = after(seen.traits.leading_since, token::CLAIM);
+    if let Some(end) = next.filter(|next| mints(seen) && *next > now && *next <= claims_end) {
         return Plan::Later(end);
     }
     let start = match next {
@@ -109,11 +110,12 @@ fn mints(seen: &Observed) -> bool {
 }
 
 /// An output must be written, and the token that it needs is not to be had without an exchange. While the provider is
-/// in trouble, its schedule counts.
+/// in trouble or refuses, its schedule counts.
 fn token_is_lost(seen: &Observed, recall: &Recall, now: Timestamp) -> bool {
     mints(seen)
         && recall.standing == Standing::Accepted
         && recall.validation.consecutive_failures.is_none()
+        && pending(&recall.validation).is_none()
         && seen.object.spec.publish_policy != Some(PublishPolicy::Never)
         && (seen.traits.token.is_none() || !token::serves(recall.token.as_ref(), now))
 }

@@ -65,7 +65,7 @@ impl Recall {
 /// Reads out of the status what is known about the key that was resolved.
 #[must_use]
 pub fn recall(seen: &Observed, resolved: &Resolved, now: Timestamp) -> Recall {
-    let subject = subject(&seen.object.spec);
+    let subject = subject(&seen.object.spec, &seen.site);
     let status = seen.object.status.clone().unwrap_or_default();
     let stored = status.validation.clone().unwrap_or_default();
     let about_this = stored.subject.as_deref() == Some(subject.as_str());

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// The clock is set here when a world begins.
 pub(super) const START: &str = "2026-03-01T00:00:00Z";
@@ -252,7 +253,7 @@ fn process(
     let ctx = Context {
         client: server.client(),
         index: Arc::new(Index::default()),
-        memory: Memory::new().expect("the system has randomness"),
+        memory: Arc::new(Memory::new().expect("the system has randomness")),
         sites: Arc::clone(settings),
         prober: Prober::new(Arc::clone(settings), Arc::clone(&shared), limits).expect("a client"),
         clock: Arc::clone(&shared),
@@ -261,6 +262,8 @@ fn process(
         fence: Fence::open(Arc::clone(&shared)),
         leading_since: clock.now(),
         secret_watch: SecretWatch::Metadata,
+        concurrency: 64,
+        permits: Semaphore::new(64),
     };
     (ctx, queue)
 }

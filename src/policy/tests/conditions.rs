@@ -216,6 +216,20 @@ fn a_suspended_credential_stays_as_it_was() {
 }
 
 #[test]
+fn a_key_that_came_while_suspended_is_proved_first() {
+    let mut world = World::accepted();
+    world.edit(json!({"suspend": true}));
+    world.visit();
+    world.put_key(NEW_KEY);
+    world.visit();
+    world.edit(json!({"suspend": false}));
+    world.says = Silent;
+    assert!(world.pass(MINUTE).visit().asked);
+    world.expect("ProviderUnavailable~/LastKnownGood");
+    assert!(!world.publishes(NEW_KEY));
+}
+
+#[test]
 fn resuming_asks_nobody() {
     let mut world = World::accepted();
     world.edit(json!({"suspend": true}));

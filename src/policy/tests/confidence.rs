@@ -130,6 +130,16 @@ fn a_key_that_was_proved_before_a_long_outage_still_needs_two_rejections() {
 }
 
 #[test]
+fn one_rejection_does_not_prolong_the_trust_in_an_outage() {
+    let mut world = World::accepted();
+    world.next_check(Silent);
+    world.says = No;
+    let visit = world.pass(DAY).visit();
+    assert!(visit.asked && visit.next.is_some_and(|next| next > world.now));
+    world.expect("ProviderUnavailable~/LastKnownGood");
+}
+
+#[test]
 fn a_rejected_key_stays_rejected_while_nobody_answers() {
     let mut world = World::new();
     world.says = No;

@@ -96,6 +96,33 @@ fn the_schedule_of_an_outage_counts_more_than_a_lost_token() {
 }
 
 #[test]
+fn a_refusal_that_waits_for_its_confirmation_counts_more_than_a_lost_token() {
+    let mut world = World::aventri();
+    world.visit();
+    (world.says, world.retry_after) = (No, Some(MINUTE * 2));
+    world.restart();
+    assert!(world.visit().asked);
+    assert!(!world.visit().asked);
+    world.retry_after = None;
+    world.next_check(No);
+    world.expect("KeyRejected!/LastKnownGood");
+}
+
+#[test]
+fn a_claim_outlives_the_interval_that_it_is_made_at() {
+    let mut world = World::aventri();
+    world.edit(json!({"provider": {"aventri": {"tokenLifetime": "24h"}}}));
+    let due = world.visit().next.unwrap();
+    world.now = due;
+    world.die_after_claim();
+    // The successor begins to lead now.
+    world.leading_since = due;
+    assert_eq!(world.visit().plan, Plan::Later(after(due, CLAIM)));
+    world.pass(CLAIM);
+    assert!(world.visit().asked);
+}
+
+#[test]
 fn an_expired_token_is_not_written_to_a_new_output() {
     let mut world = World::aventri();
     world.visit();

@@ -64,6 +64,11 @@ impl Stage {
         start(&self.bed, &self.namespace, self.directory.path(), flags).await
     }
 
+    /// Replaces the configuration; operators that are started from now on read it.
+    pub(crate) fn reconfigure(&self, yaml: &str) {
+        std::fs::write(self.directory.path().join("config.yaml"), yaml).expect("it can be written to");
+    }
+
     /// A key that the simulator knows.
     pub(crate) fn issue(&self, new: NewKey) -> IssuedKey {
         let issued = self.simulator.add_key(new);
@@ -224,10 +229,12 @@ impl Stage {
 async fn start(bed: &Bed, namespace: &str, directory: &std::path::Path, flags: &[&str]) -> Operator {
     let kubeconfig = bed.plane.operator_kubeconfig().await.expect("the account exists");
     let config = directory.join("config.yaml");
-    let mut args: Vec<String> =
-        ["--metrics-address=127.0.0.1:0", "--health-address=127.0.0.1:0", "--log-level=trace", "--log-format=json"]
-            .map(str::to_owned)
-            .to_vec();
+    let mut args: Vec<String> = ["--metrics-address=127.0.0.1:0", "--health-address=127.0.0.1:0", "--log-format=json"]
+        .map(str::to_owned)
+        .to_vec();
+    if !flags.iter().any(|flag| flag.starts_with("--log-level")) {
+        args.push("--log-level=trace".to_owned());
+    }
     if !flags.iter().any(|flag| flag.starts_with("--kubeconfig")) {
         args.push(format!("--kubeconfig={}", kubeconfig.display()));
     }

@@ -265,6 +265,7 @@ fn process(
         concurrency: 64,
         permits: Semaphore::new(64),
     };
+    ctx.index.set_watched(None, true);
     (ctx, queue)
 }
 

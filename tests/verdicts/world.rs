@@ -240,7 +240,7 @@ impl World {
 }
 
 /// A credential is also looked at for no reason.
-const IDLE: Duration = Duration::from_secs(7 * 60);
+const IDLE: Duration = Duration::from_secs(10 * 60);
 
 fn process(
     server: &Arc<ApiServer>,

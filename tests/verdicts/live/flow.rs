@@ -65,9 +65,13 @@ async fn flow_is_proved_as_configured() {
         stage.put_secret(&source, &[("api-key", &limited.key)]).await;
         stage.until_is(&other, ConditionType::Authorized, ("False", "AccessDenied")).await;
         stage.until_is(&general, ConditionType::Authenticated, ("False", "KeyRejected")).await;
-        stage.put_secret(&source, &[("api-key", &key.key)]).await;
+        // A Secret and a key of its own: no budget to wait for.
         let bridge = format!("{name}-bridge");
-        stage.declare(&bridge, spec("InnovatiseBridge")).await;
+        let unheard = stage.issue(NewKey::of(Product::Flow, ""));
+        stage.put_secret(&bridge, &[("api-key", &unheard.key)]).await;
+        let mut spec = spec("InnovatiseBridge");
+        spec["keySecretRef"]["name"] = json!(bridge);
+        stage.declare(&bridge, spec).await;
         stage.until_is(&bridge, ConditionType::Authenticated, ("False", "KeyRejected")).await;
     }
     stage.finish().await;

@@ -81,7 +81,7 @@ pub(super) struct Matrix {
 const SHORT: Limits = Limits {
     connect: Duration::from_secs(5),
     read: Duration::from_millis(1500),
-    total: Duration::from_millis(2000),
+    total: Duration::from_secs(2),
     conversation: Duration::from_secs(10),
     body: 256 * 1024,
     slots: 8,

@@ -53,6 +53,12 @@ async fn flow_is_proved_as_configured() {
 
         // The lists go by purpose: what is a rejection for one is a denial for another.
         let wrong = stage.wrong_key(Product::Flow);
+        let source = format!("{name}-changing");
+        let spec = |purpose: &str| {
+            let mut spec = spec(purpose);
+            spec["keySecretRef"]["name"] = json!(source);
+            spec
+        };
         stage.put_secret(&source, &[("api-key", &wrong)]).await;
         let other = format!("{name}-other");
         stage.declare(&other, spec("CourseProIntegration")).await;

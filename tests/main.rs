@@ -11,6 +11,8 @@ mod controlplane;
 #[cfg(test)]
 mod drift;
 #[cfg(test)]
+mod gitops;
+#[cfg(test)]
 mod leader;
 #[cfg(test)]
 mod simulator;

@@ -13,7 +13,7 @@ use crate::support::bed::bed;
 /// Paths of README.md and of everything in docs/.
 fn pages() -> Vec<String> {
     let mut pages = vec!["README.md".to_owned(), "SECURITY.md".to_owned()];
-    for directory in ["docs", "docs/providers"] {
+    for directory in ["docs", "docs/providers", "docs/runbooks"] {
         let entries = fs::read_dir(repository(directory)).expect("there are documents");
         let names = entries.map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned());
         pages.extend(names.filter(|name| is_page(name)).map(|name| format!("{directory}/{name}")));

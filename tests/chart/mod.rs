@@ -11,6 +11,8 @@
     reason = "a test fails by panicking, also in what its functions share"
 )]
 
+mod alerts;
+mod dashboard;
 mod documentation;
 mod policy;
 mod rendering;

@@ -13,6 +13,8 @@ mod drift;
 #[cfg(test)]
 mod gitops;
 #[cfg(test)]
+mod image;
+#[cfg(test)]
 mod leader;
 #[cfg(test)]
 mod simulator;

@@ -14,6 +14,7 @@
 mod alerts;
 mod dashboard;
 mod documentation;
+mod monitoring;
 mod policy;
 mod releases;
 mod rendering;

@@ -15,6 +15,7 @@ mod alerts;
 mod dashboard;
 mod documentation;
 mod monitoring;
+mod network;
 mod policy;
 mod releases;
 mod rendering;

@@ -83,6 +83,35 @@ impl Cluster {
         objects.into_iter().filter(|object| self.exists(object)).collect()
     }
 
+    /// Kubernetes' own roles learn of credentials: who may view may not read Secrets.
+    fn aggregated(&self) {
+        for role in ["view", "edit"] {
+            let (binding, user) = (format!("rolebinding/{role}"), format!("--user={role}er"));
+            if !self.exists(&binding) {
+                self.kubectl(&[
+                    "create",
+                    "rolebinding",
+                    role,
+                    &format!("--clusterrole={role}"),
+                    &user,
+                    "-n",
+                    NAMESPACE,
+                ]);
+            }
+        }
+        let can = |user: &str, verb: &str, kind: &str| {
+            let user = format!("--as={user}er");
+            self.try_kubectl(&["auth", "can-i", verb, kind, &user, "-n", NAMESPACE, "--quiet"], "").is_ok()
+        };
+        let concred = "connectorcredentials.connector-operator.io";
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !(can("view", "list", concred) && can("edit", "create", concred)) {
+            assert!(Instant::now() < deadline, "the roles are not aggregated");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        assert!(!can("view", "create", concred) && !can("view", "get", "secrets"));
+    }
+
     /// One release's life, from the chart before to this one and back.
     fn live(&self, major: Helm, before: &Path) {
         let (before, now) = (before.display().to_string(), repository(CHART).display().to_string());
@@ -95,6 +124,7 @@ impl Cluster {
         assert_eq!(self.replicas(), "3");
         assert!(self.exists("networkpolicy/connector-operator"));
         assert_eq!(self.installed().len(), 8, "{:?}", self.installed());
+        self.aggregated();
         self.helm(major, &["rollback", "connector-operator", "1"]);
         assert_eq!(self.replicas(), "2");
         assert!(!self.exists("networkpolicy/connector-operator"));

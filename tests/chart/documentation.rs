@@ -70,6 +70,29 @@ fn every_link_leads_somewhere() {
     }
 }
 
+/// Artifact Hub shows what the chart's annotations say.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_artifact_hub_shows_is_true() {
+    chart();
+    let about = &documents(&text("charts/connector-operator/Chart.yaml"))[0];
+    assert_eq!(about["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(about["appVersion"], env!("CARGO_PKG_VERSION"));
+    let part = |name: &str| -> Value {
+        let text = about["annotations"][format!("artifacthub.io/{name}")].as_str().expect("an annotation");
+        serde_saphyr::from_str(text).expect("YAML in YAML")
+    };
+    assert!(text("install.yaml").contains(part("images")[0]["image"].as_str().expect("an image")));
+    assert_eq!(part("crds")[0]["name"], "connectorcredentials.connector-operator.io");
+    for link in part("links").as_array().expect("links") {
+        let (_, page) = link["url"].as_str().and_then(|url| url.split_once("/blob/main/")).expect("a page of ours");
+        assert!(repository(page).is_file(), "{page} is not there");
+    }
+    let mut example = part("crdsExamples")[0].clone();
+    let bed = bed().await;
+    example["metadata"]["namespace"] = Value::from(bed.namespace("hub").await);
+    dry_run(&bed, APPLY, example.to_string()).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_api_server_accepts_every_example() {
     chart();

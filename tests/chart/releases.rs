@@ -119,6 +119,9 @@ impl Cluster {
         self.helm(major, &[&["install", "connector-operator", &before, "--create-namespace"], &old[..]].concat());
         let uid = self.declare();
         assert_eq!(self.replicas(), "2");
+        let record = ["get", "secrets", "-l=owner=helm", "-o=jsonpath={.items[0].data.release}", "-n", NAMESPACE];
+        let record = self.kubectl(&record).len();
+        assert!((1..1_000_000).contains(&record), "the record of the release has {record} bytes; a Secret holds 1 MiB");
         let set = ["--set", "replicas=3,networkPolicy.enabled=true"];
         self.helm(major, &[&["upgrade", "connector-operator", &now], &set[..]].concat());
         assert_eq!(self.replicas(), "3");

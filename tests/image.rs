@@ -40,7 +40,7 @@ fn blob(layout: &Path, descriptor: &Value) -> Vec<u8> {
 
 fn sha256(bytes: &[u8]) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
-    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    digest.as_ref().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 fn json_blob(layout: &Path, descriptor: &Value) -> Value {

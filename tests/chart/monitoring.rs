@@ -1,4 +1,4 @@
-//! Are ServiceMonitor, PodMonitor and PrometheusRule what the Prometheus Operator's own definitions admit?
+//! Do the Prometheus Operator's own definitions admit what the chart makes for it?
 
 use super::rendering::{documents, of_kind, rendered};
 use super::{APPLY, chart, dry_run};

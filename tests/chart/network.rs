@@ -1,4 +1,4 @@
-//! What does the NetworkPolicy let through?
+//! What does the network policy let through?
 
 use serde_json::{Value, json};
 

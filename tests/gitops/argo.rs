@@ -87,7 +87,7 @@ fn indented(path: &str, width: usize) -> String {
     text(path).lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// What to merge into Argo CD's own ConfigMap: the same scripts.
+/// What to merge into Argo CD's own settings: the same scripts.
 fn argocd_cm() -> String {
     let key = "connector-operator.io_ConnectorCredential";
     format!(

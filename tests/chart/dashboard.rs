@@ -1,8 +1,10 @@
 //! Does every query of the dashboard and of the alerts find something? A real Prometheus scrapes the running operator.
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use connector_operator::api::ConditionType;
@@ -111,6 +113,18 @@ fn series(query: &str) -> BTreeSet<&str> {
     words.filter(|word| PREFIXES.iter().any(|prefix| word.starts_with(prefix))).collect()
 }
 
+/// Prometheus' own rules for what is exposed.
+fn lint(exposed: &str) {
+    let mut promtool = Command::new("promtool");
+    promtool.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut promtool = promtool.spawn().expect("apt-get install prometheus");
+    let input = promtool.stdin.take().map(|mut stdin| stdin.write_all(exposed.as_bytes()));
+    input.expect("piped").expect("promtool reads");
+    let output = promtool.wait_with_output().expect("promtool ends");
+    let says = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success(), "{says}");
+}
+
 /// Puts credentials into states that panels and alerts show.
 async fn play(stage: &Stage) {
     let flowlu =
@@ -142,6 +156,7 @@ async fn every_query_finds_something() {
     }
     assert!(empty.is_empty(), "panels without data:\n{}", empty.join("\n"));
     let exposed = stage.metrics().await;
+    lint(&exposed);
     let exposed: BTreeSet<&str> = exposed.lines().filter_map(|line| line.split(['{', ' ']).next()).collect();
     for query in alerts() {
         let named = series(&query);

@@ -207,3 +207,27 @@ fn kinds_that_a_cluster_lacks_are_rendered_as_asked() {
         assert!(refused.contains(&format!("{value}.renderMode")) && refused.contains(kind), "{refused}");
     }
 }
+
+/// Objects whose members the schema lists, but which would take others.
+fn open_objects(path: &str, schema: &Value, found: &mut Vec<String>) {
+    match schema {
+        Value::Object(members) => {
+            if schema["properties"].is_object() && schema["additionalProperties"] != false {
+                found.push(path.to_owned());
+            }
+            for (name, member) in members {
+                open_objects(&format!("{path}/{name}"), member, found);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| open_objects(path, item, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn a_typo_is_refused_at_every_level() {
+    let schema: Value = serde_json::from_str(&text("charts/connector-operator/values.schema.json")).expect("JSON");
+    let mut open = Vec::new();
+    open_objects("", &schema, &mut open);
+    assert!(open.is_empty(), "these objects take any member: {open:?}");
+}

@@ -35,3 +35,5 @@ mod simulator;
 mod support;
 #[cfg(test)]
 mod tools;
+#[cfg(test)]
+mod verdicts;

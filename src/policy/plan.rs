@@ -90,7 +90,7 @@ fn timing(seen: &Observed, recall: &Recall, now: Timestamp) -> Plan {
         return Plan::Later(end);
     }
     let start = match next {
-        Some(next) if next < seen.traits.leading_since => spread_after_start(seen.traits.leading_since, seen.uid()),
+        Some(next) if next < seen.traits.leading_since => spread_after_start(seen.traits.leading_since, seen.spread()),
         _ => now,
     };
     if next.is_some_and(|next| next <= now) && start <= now {

@@ -128,7 +128,7 @@ fn next_check(seen: &Observed, stored: &ValidationStatus, standing: Standing, no
         standing == Standing::Accepted && stored.consecutive_failures.is_none() && pending(stored).is_none();
     match &stored.last_check_time {
         Some(last) if undisturbed && next.0 > after(now, CLAIM) => {
-            Some(Time(next.0.min(schedule::healthy(last.0, seen.interval(), seen.uid()))))
+            Some(Time(next.0.min(schedule::healthy(last.0, seen.interval(), seen.spread()))))
         }
         _ => Some(next.clone()),
     }

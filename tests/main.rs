@@ -26,6 +26,10 @@ mod controlplane;
 #[cfg(test)]
 mod drift;
 #[cfg(test)]
+mod gitops;
+#[cfg(test)]
+mod image;
+#[cfg(test)]
 mod leader;
 #[cfg(test)]
 mod probe;

@@ -26,6 +26,8 @@ mod drift;
 #[cfg(test)]
 mod leader;
 #[cfg(test)]
+mod outputs;
+#[cfg(test)]
 mod probe;
 #[cfg(test)]
 mod simulator;

@@ -16,6 +16,8 @@
 #[cfg(test)]
 mod api;
 #[cfg(test)]
+mod architecture;
+#[cfg(test)]
 mod chart;
 #[cfg(test)]
 mod controller;

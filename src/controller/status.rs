@@ -6,7 +6,7 @@ use super::name::Name;
 use super::observe::key_bytes;
 use crate::api::{ConnectorCredential, ConnectorCredentialStatus, FIELD_MANAGER, GROUP, VERSION};
 use crate::error::{Failure, Verb};
-use crate::policy::{Acted, Conclusion, Decision, Observed, conclude, malformed};
+use crate::policy::{Acted, Conclusion, Decision, Observed, Source, conclude, malformed};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
 use kube::Api;
@@ -37,13 +37,20 @@ pub(super) async fn report(
     if seen.object.status.as_ref() != Some(&status) {
         apply_status(ctx, &seen.object, &status, Guard::Uid).await?;
     }
-    if let Some(key) = key_bytes(seen).filter(|_| status.source.is_some()) {
+    if let Some(key) = key_bytes(seen).filter(|_| speaks_of(&status, seen)) {
         ctx.memory.remember_key(seen.uid(), &key);
     }
     for notice in notices {
         ctx.events.tell(Tidings::about(&seen.object, notice));
     }
     Ok(next)
+}
+
+/// Whether the status is about the version of the source that was read.
+fn speaks_of(status: &ConnectorCredentialStatus, seen: &Observed) -> bool {
+    let Source::Found(secret) = &seen.source else { return false };
+    let version = secret.metadata.resource_version.as_deref();
+    status.source.as_ref().is_some_and(|source| Some(source.resource_version.as_str()) == version)
 }
 
 /// Applies a status; the result is remembered, since the watch may deliver it late.
@@ -96,13 +103,9 @@ pub(super) async fn apply_malformed(ctx: &Context, meta: &ObjectMeta) -> Result<
     if stored.data.pointer("/status/observedGeneration").and_then(serde_json::Value::as_i64) == Some(generation) {
         return Ok(());
     }
-    let body = json!({
-        "apiVersion": format!("{GROUP}/{VERSION}"),
-        "kind": "ConnectorCredential",
-        "metadata": {"name": name.name, "namespace": name.namespace, "uid": meta.uid},
-        "status": malformed(&conditions, generation, ctx.now()),
-    });
-    let params = PatchParams::apply(FIELD_MANAGER).force();
-    let written = api.patch_status(&name.name, &params, &Patch::Apply(body)).await;
+    // Merged, not applied: what else the status holds may be read again by another version.
+    let body = json!({"metadata": {"uid": meta.uid}, "status": malformed(&conditions, generation, ctx.now())});
+    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    let written = api.patch_status(&name.name, &params, &Patch::Merge(body)).await;
     written.map(drop).map_err(|error| Failure::new(Verb::Patch, "connectorcredentials/status", &error))
 }

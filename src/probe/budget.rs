@@ -52,8 +52,15 @@ impl Level {
 pub(super) struct Turns(pub(super) Duration);
 
 impl Turns {
-    pub(super) fn next(&mut self, earliest: Duration, spacing: Duration, latest: Duration) -> Duration {
-        self.0 = self.0.saturating_add(spacing).max(earliest).min(latest.max(earliest));
+    /// A turn that has passed holds up nobody.
+    pub(super) fn next(
+        &mut self,
+        now: Duration,
+        (earliest, latest): (Duration, Duration),
+        spacing: Duration,
+    ) -> Duration {
+        let after_others = if self.0 > now { self.0.saturating_add(spacing) } else { earliest };
+        self.0 = after_others.max(earliest).min(latest.max(earliest));
         self.0
     }
 }
@@ -104,7 +111,7 @@ impl Bucket {
         let rate = self.levels.iter().map(|level| level.rate).fold(f64::INFINITY, f64::min);
         let spacing = Duration::from_secs_f64((cost / rate).min(LONGEST_BUDGET_WAIT.as_secs_f64()));
         let turns = if proved { &mut self.turns_of_proved } else { &mut self.turns_of_new };
-        Err(turns.next(earliest, spacing, now.saturating_add(LONGEST_BUDGET_WAIT)))
+        Err(turns.next(now, (earliest, now.saturating_add(LONGEST_BUDGET_WAIT)), spacing))
     }
 
     fn give_back(&mut self, unused: f64) {

@@ -57,7 +57,7 @@ impl Slots {
         let share = by_namespace.entry((kind, namespace.to_owned())).or_default();
         if *all >= self.of_provider || share.held >= self.of_namespace {
             let latest = now.saturating_add(LONGEST_WAIT);
-            return Err(share.turns.next(now.saturating_add(WAIT), SPACING, latest));
+            return Err(share.turns.next(now, (now.saturating_add(WAIT), latest), SPACING));
         }
         *all = all.saturating_add(1);
         share.held = share.held.saturating_add(1);

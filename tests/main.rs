@@ -32,6 +32,8 @@ mod image;
 #[cfg(test)]
 mod leader;
 #[cfg(test)]
+mod outputs;
+#[cfg(test)]
 mod probe;
 #[cfg(test)]
 mod simulator;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use connector_operator::api::{ConditionType, Conditions, ConnectorCredential};
 use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::events::v1::Event;
 use kube::Api;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
@@ -62,6 +63,27 @@ impl Stage {
     /// Starts a second operator, or one anew, with further flags.
     pub(crate) async fn another_operator(&self, flags: &[&str]) -> Operator {
         start(&self.bed, &self.namespace, self.directory.path(), flags).await
+    }
+
+    /// Replaces the operator's configuration; the next operator reads it.
+    pub(crate) fn configure(&self, config: &str) {
+        std::fs::write(self.directory.path().join("config.yaml"), config).expect("it can be written to");
+    }
+
+    /// A new operator in place of the one that runs: ended as the kubelet does.
+    pub(crate) async fn restart(&mut self) {
+        let stopped = tokio::task::block_in_place(|| self.operator.stop(SOON));
+        assert!(stopped.expect("it ends").success());
+        self.operator = self.another_operator(&[]).await;
+    }
+
+    /// Events about this credential: reason and note.
+    pub(crate) async fn events(&self, name: &str) -> Vec<(String, String)> {
+        let api: Api<Event> = self.bed.api(&self.namespace);
+        let all = api.list(&Default::default()).await.expect("the administrator may read Events");
+        let about = |event: &Event| event.regarding.as_ref().and_then(|object| object.name.as_deref()) == Some(name);
+        let told = all.items.into_iter().filter(about);
+        told.map(|event| (event.reason.unwrap_or_default(), event.note.unwrap_or_default())).collect()
     }
 
     /// A key that the simulator knows.

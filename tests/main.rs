@@ -5,6 +5,8 @@ mod api;
 #[cfg(test)]
 mod chart;
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
 mod controller;
 #[cfg(test)]
 mod controlplane;

@@ -1,0 +1,149 @@
+//! The command line: one page that says what is wrong and what to do. The operator's own code decides.
+//!
+//! Printing is in `output` only. Exit codes: 0 all good, 1 something is not, 2 usage.
+
+mod completion;
+mod output;
+mod page;
+mod site;
+mod trouble;
+mod verify;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
+use output::{Colour, Output};
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+use trouble::{Ending, Trouble};
+
+/// The name of the binary.
+const NAME: &str = "connectorctl";
+/// The name of the binary when it is a plugin of kubectl, and what its users type.
+const PLUGIN: (&str, &str) = ("kubectl-connector", "kubectl connector");
+
+/// How the program is called.
+#[derive(Debug, Clone, Copy)]
+struct Shown {
+    /// What a user types.
+    program: &'static str,
+}
+
+#[derive(Debug, Parser)]
+#[command(
+    name = NAME,
+    version,
+    about = "Proves, shows and steers the SaaS API keys that ConnectorCredentials declare",
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+struct Line {
+    #[command(subcommand)]
+    task: Task,
+    /// When words have colours
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
+    color: Colour,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Prove the keys that manifests name, without a cluster
+    #[command(after_help = VERIFY)]
+    Verify(Box<verify::Verify>),
+    /// Print the CustomResourceDefinition
+    #[command(after_help = CRD)]
+    Crd,
+    /// Print a completion script for a shell
+    #[command(after_help = COMPLETION)]
+    Completion(completion::Completion),
+    /// Print man pages into a directory
+    #[command(hide = true, after_help = "Example:\n  connectorctl man ./man")]
+    Man(completion::Man),
+    /// Print the version
+    #[command(after_help = "Example:\n  connectorctl version")]
+    Version,
+}
+
+const VERIFY: &str = "\
+Examples:
+  connectorctl verify -f credentials/
+      Manifests and Secrets of a directory and those below it.
+  kustomize build . | connectorctl verify -f -
+      Whatever prints manifests.
+  connectorctl verify -f erp.yaml --key-from-env erp=ERP_KEY -o github
+      In a pull request: the key is in a variable, problems appear beside the lines.
+
+Exit status: 0 all keys are good, 1 some are not, 2 usage.";
+const CRD: &str = "\
+Example:
+  connectorctl crd | kubectl apply --server-side -f -";
+const COMPLETION: &str = "\
+Examples:
+  source <(connectorctl completion bash)
+  source <(connectorctl completion zsh)
+  connectorctl completion fish | source";
+
+/// Runs the command line.
+#[must_use]
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let called = arguments.first().map(Path::new).and_then(Path::file_stem).unwrap_or_default();
+    let shown = Shown { program: if called == PLUGIN.0 { PLUGIN.1 } else { NAME } };
+    let line = command(shown).try_get_matches_from(arguments).and_then(|found| Line::from_arg_matches(&found));
+    let line = match line {
+        Ok(line) => line,
+        Err(error) => return usage(&error),
+    };
+    let output = Output::new(line.color);
+    let outcome = run(line.task, output, &shown);
+    match outcome {
+        Ok(ending) => ending.into(),
+        Err(trouble) => {
+            if trouble != Trouble::ClosedPipe {
+                output.trouble(&trouble);
+            }
+            trouble.code()
+        }
+    }
+}
+
+/// Help and version are no failures.
+fn usage(error: &clap::Error) -> ExitCode {
+    // Nobody is left who could be told.
+    let _told = error.print();
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+/// The tree of commands, under the name that its user knows.
+fn command(shown: Shown) -> Command {
+    let styles =
+        Styles::styled().header(AnsiColor::Green.on_default().bold()).usage(AnsiColor::Green.on_default().bold());
+    let named = move |command: Command| {
+        let help = command.get_after_help().map(|help| help.to_string().replace(NAME, shown.program));
+        match help {
+            Some(help) => command.after_help(help),
+            None => command,
+        }
+    };
+    Line::command().styles(styles).bin_name(shown.program).display_name(shown.program).mut_subcommands(named)
+}
+
+fn run(task: Task, output: Output, shown: &Shown) -> Result<Ending, Trouble> {
+    match task {
+        Task::Crd => output.raw(crate::crd::yaml().as_bytes()).map(|()| Ending::Good),
+        Task::Version => {
+            let text = format!("{NAME} {}\n", env!("CARGO_PKG_VERSION"));
+            output.raw(text.as_bytes()).map(|()| Ending::Good)
+        }
+        Task::Completion(completion) => completion.run(output, *shown),
+        Task::Man(man) => man.run(*shown),
+        Task::Verify(verify) => wait(verify.run(output, shown)),
+    }
+}
+
+/// Runs what needs a network.
+fn wait(work: impl Future<Output = Result<Ending, Trouble>>) -> Result<Ending, Trouble> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|_| Trouble::new("the system gives no event loop"))?;
+    runtime.block_on(work)
+}

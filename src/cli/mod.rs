@@ -2,10 +2,22 @@
 //!
 //! Printing is in `output` only. Exit codes: 0 all good, 1 something is not, 2 usage.
 
+mod check;
+mod cluster;
 mod completion;
+mod consumers;
+mod examples;
+mod list;
+mod object;
 mod output;
 mod page;
+mod remedy;
+mod render;
+mod report;
 mod site;
+mod status;
+mod steer;
+mod tree;
 mod trouble;
 mod verify;
 
@@ -48,40 +60,48 @@ struct Line {
 #[derive(Debug, Subcommand)]
 enum Task {
     /// Prove the keys that manifests name, without a cluster
-    #[command(after_help = VERIFY)]
+    #[command(after_help = examples::VERIFY)]
     Verify(Box<verify::Verify>),
+    /// Show what is wrong with one credential, since when, and what to do
+    #[command(after_help = examples::STATUS)]
+    Status(Box<status::StatusCommand>),
+    /// List credentials, with a timeline of what expires
+    #[command(after_help = examples::LIST, visible_alias = "ls")]
+    List(Box<list::List>),
+    /// Show source, credential, outputs and the Pods that use them
+    #[command(after_help = examples::TREE)]
+    Tree(Box<tree::Tree>),
+    /// Print the outputs as they would be; keys are redacted
+    #[command(after_help = examples::RENDER)]
+    Render(Box<render::Render>),
+    /// Have credentials checked now
+    #[command(after_help = examples::RECONCILE)]
+    Reconcile(Box<steer::Reconcile>),
+    /// Stop checks and writes of credentials
+    #[command(after_help = examples::SUSPEND)]
+    Suspend(Box<steer::Suspend>),
+    /// Take checks and writes of credentials up again
+    #[command(after_help = examples::RESUME)]
+    Resume(Box<steer::Resume>),
+    /// Check whether the operator can be installed, or works
+    #[command(after_help = examples::CHECK)]
+    Check(Box<check::Check>),
+    /// Print what a maintainer needs to help; nothing secret
+    #[command(after_help = examples::REPORT)]
+    Report(Box<report::Report>),
     /// Print the CustomResourceDefinition
-    #[command(after_help = CRD)]
+    #[command(after_help = examples::CRD)]
     Crd,
     /// Print a completion script for a shell
-    #[command(after_help = COMPLETION)]
+    #[command(after_help = examples::COMPLETION)]
     Completion(completion::Completion),
-    /// Print man pages into a directory
-    #[command(hide = true, after_help = "Example:\n  connectorctl man ./man")]
+    /// Write man pages into a directory
+    #[command(hide = true, after_help = examples::MAN)]
     Man(completion::Man),
     /// Print the version
-    #[command(after_help = "Example:\n  connectorctl version")]
+    #[command(after_help = examples::VERSION)]
     Version,
 }
-
-const VERIFY: &str = "\
-Examples:
-  connectorctl verify -f credentials/
-      Manifests and Secrets of a directory and those below it.
-  kustomize build . | connectorctl verify -f -
-      Whatever prints manifests.
-  connectorctl verify -f erp.yaml --key-from-env erp=ERP_KEY -o github
-      In a pull request: the key is in a variable, problems appear beside the lines.
-
-Exit status: 0 all keys are good, 1 some are not, 2 usage.";
-const CRD: &str = "\
-Example:
-  connectorctl crd | kubectl apply --server-side -f -";
-const COMPLETION: &str = "\
-Examples:
-  source <(connectorctl completion bash)
-  source <(connectorctl completion zsh)
-  connectorctl completion fish | source";
 
 /// Runs the command line.
 #[must_use]
@@ -138,6 +158,15 @@ fn run(task: Task, output: Output, shown: &Shown) -> Result<Ending, Trouble> {
         Task::Completion(completion) => completion.run(output, *shown),
         Task::Man(man) => man.run(*shown),
         Task::Verify(verify) => wait(verify.run(output, shown)),
+        Task::Status(status) => wait(status.run(output, shown)),
+        Task::List(list) => wait(list.run(output, shown)),
+        Task::Tree(tree) => wait(tree.run(output)),
+        Task::Render(render) => wait(render.run(output)),
+        Task::Reconcile(reconcile) => wait(reconcile.run(output, shown)),
+        Task::Suspend(suspend) => wait(suspend.run(output)),
+        Task::Resume(resume) => wait(resume.run(output)),
+        Task::Check(check) => wait(check.run(output, shown)),
+        Task::Report(report) => wait(report.run(output)),
     }
 }
 

@@ -105,11 +105,6 @@ impl Output {
         }
     }
 
-    /// Whether somebody sees progress.
-    pub(super) const fn has_audience(self) -> bool {
-        self.terminal
-    }
-
     fn aside(self, text: &str) {
         let mut error = io::stderr().lock();
         // Nobody is left who could be told.

@@ -4,7 +4,8 @@ use crate::admin::{Admin, Listening, listen};
 use crate::args::{SecretWatch, Settings};
 use crate::clock::{Clock, SystemClock};
 use crate::controller::{
-    Context, Gate, Guarded, Index, Memory, Pulse, StoreSeries, Watches, queue, send, store, triggers, work,
+    Context, Gate, Guarded, Index, Known, Memory, Pulse, StoreSeries, Watches, queue, send, store, triggers,
+    watch_clock, work,
 };
 use crate::leader::{Candidate, Fence, Leadership, acquire};
 use crate::metrics::Metrics;
@@ -70,10 +71,11 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     let [work, watch, lease] = [(); 3].map(|()| kubernetes::client(cluster.clone(), &metrics));
     let stop = CancellationToken::new();
     let pulse = Arc::new(Pulse::new(Arc::clone(&clock)));
+    let health: Arc<dyn crate::admin::Health> = pulse.clone();
     let admin = listen(Admin {
         health_address: settings.health_address,
         metrics_address: settings.metrics_address,
-        health: Arc::clone(&pulse) as Arc<dyn crate::admin::Health>,
+        health,
         metrics: Arc::clone(&metrics),
     })
     .await?;
@@ -99,6 +101,7 @@ struct Scope {
     gate: Gate,
     keys: Receiver<ObjectRef<Guarded>>,
     store: Store<Guarded>,
+    known: Known,
 }
 
 /// What the parts of the process share.
@@ -141,29 +144,28 @@ impl Parts {
 
     /// Starts the watches; they fill the caches of a standby too.
     fn watch(&mut self, client: &Client) -> Vec<Scope> {
-        let namespaces: Vec<_> = match self.settings.namespaces.is_empty() {
-            true => vec![None],
-            false => self.settings.namespaces.iter().cloned().map(Some).collect(),
-        };
+        let named = self.settings.namespaces.iter().cloned().map(Some).collect();
+        let namespaces: Vec<_> = if self.settings.namespaces.is_empty() { vec![None] } else { named };
         namespaces.into_iter().map(|namespace| self.watch_scope(client, namespace)).collect()
     }
 
     fn watch_scope(&mut self, client: &Client, namespace: Option<String>) -> Scope {
         let (gate, keys) = triggers(Arc::clone(&self.metrics));
         let (store, writer) = store();
+        let known = Known::default();
         let watches = Watches {
             client: client.clone(),
             namespace: namespace.clone(),
             index: Arc::clone(&self.index),
             gate: gate.clone(),
             pulse: Arc::clone(&self.pulse),
-            listed: CancellationToken::new(),
+            known: known.clone(),
         };
         if self.settings.secret_watch == SecretWatch::Metadata {
             self.tasks.spawn(watches.clone().secrets());
         }
         self.tasks.spawn(watches.credentials(writer));
-        Scope { namespace, gate, keys, store }
+        Scope { namespace, gate, keys, store, known }
     }
 
     /// Waits for the Lease, works, and gives it back.
@@ -224,10 +226,12 @@ impl Parts {
             let inputs = (scope.keys, scope.store);
             let outputs = (Arc::clone(&self.pulse), ending.clone());
             working.spawn(work(Arc::clone(&ctx), inputs, self.settings.concurrency, outputs));
-            let everybody = self.index.credentials(scope.namespace.as_deref());
+            let (index, secret_watch) = (Arc::clone(&self.index), self.settings.secret_watch);
+            let clock = Arc::clone(&self.clock);
             self.tasks.spawn(async move {
-                scope.gate.open(everybody).await;
-                std::future::pending().await
+                scope.known.wait(secret_watch).await;
+                scope.gate.open(index.credentials(scope.namespace.as_deref())).await;
+                watch_clock(clock, index, (scope.gate, scope.namespace)).await;
             });
         }
         drop(ctx);

@@ -1,7 +1,22 @@
 //! The test suite: one binary, with the real API server, the real operator and simulated providers.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::default_trait_access,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::similar_names,
+    clippy::string_slice,
+    clippy::use_debug,
+    reason = "a test fails by panicking, also in what tests share, and waits for others"
+)]
+
 #[cfg(test)]
 mod api;
+#[cfg(test)]
+mod architecture;
 #[cfg(test)]
 mod chart;
 #[cfg(test)]
@@ -14,6 +29,8 @@ mod controlplane;
 mod drift;
 #[cfg(test)]
 mod leader;
+#[cfg(test)]
+mod probe;
 #[cfg(test)]
 mod simulator;
 #[cfg(test)]

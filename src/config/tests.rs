@@ -4,7 +4,7 @@ use super::*;
 use crate::providers::{Authentication, FlowProbe};
 
 fn refused(yaml: &str) -> String {
-    Settings::parse(yaml).map(|_| "accepted".to_owned()).unwrap_or_else(|why| why.to_string())
+    Settings::parse(yaml).map_or_else(|why| why.to_string(), |_| "accepted".to_owned())
 }
 
 fn endpoint(provider: &str, endpoint: &str, allow: bool) -> String {
@@ -256,5 +256,27 @@ fn flow_is_configured_whole_or_not_at_all() {
     ] {
         let said = refused(&format!("providers: {{flow: {{{flow}}}}}"));
         assert!(said.starts_with(expected), "{flow}\n{said}");
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_endpoint_that_is_accepted_leads_elsewhere_than_it_says(text in "https?://\\PC{0,30}|https?://[a-z0-9.@:/\\[\\]{}%-]{0,20}") {
+        let rules = Rules { placeholder: Some("{account}"), allow_private: false };
+        if endpoint::check(&text, rules).is_ok() {
+            let url = Url::parse(&text.replace("{account}", "x")).unwrap();
+            let wanted = format!("{}://{}", url.scheme(), url.host_str().unwrap());
+            let leads_there = text.replace("{account}", "x").to_lowercase().starts_with(&wanted);
+            proptest::prop_assert!(leads_there, "{}", text);
+        }
+    }
+
+    #[test]
+    fn no_text_is_quoted_or_panics(key in "[a-zA-Z]{1,12}", value in "hunter2\\PC{0,20}") {
+        for yaml in [format!("{key}: {value}"), format!("providers: {{{key}: '{value}'}}"), format!("providers: {{zenflow: {{endpoint: '{value}'}}}}"), value.clone()] {
+            if let Err(why) = Settings::parse(&yaml) {
+                proptest::prop_assert!(!why.to_string().contains("hunter2"), "{}", why);
+            }
+        }
     }
 }

@@ -5,7 +5,9 @@ use super::name::{Name, Sight};
 use crate::api::{ConnectorCredential, FIELD_MANAGER, GROUP, VERSION};
 use crate::error::{Class, Failure, Verb};
 use crate::outputs::{Rendered, labels};
-use crate::policy::{Acted, Decision, Done, Move, Observed, OutputPlan, OutputResult, Ownership, ownership};
+use crate::policy::{
+    Acted, Decision, Done, Move, Observed, OutputPlan, OutputResult, Ownership, dropped_may_go, ownership,
+};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
@@ -28,10 +30,9 @@ pub(super) async fn act(ctx: &Context, seen: &Observed, decision: &mut Decision)
         });
         acted.results.push(OutputResult { name: plan.name.clone(), format: plan.format, done });
     }
-    let standing = |result: &OutputResult| matches!(result.done, Done::Written(_) | Done::Unchanged(_) | Done::Kept(_));
-    let all_stand = acted.results.iter().all(standing);
+    let may_go = dropped_may_go(&acted.results);
     for dropped in &decision.dropped {
-        let deleted = if all_stand { hand.delete(dropped).await } else { Ok(false) };
+        let deleted = if may_go { hand.delete(dropped).await } else { Ok(false) };
         match deleted {
             Ok(true) => {}
             Ok(false) => acted.undeleted.push(dropped.clone()),
@@ -54,6 +55,7 @@ struct Hand<'a> {
 
 impl Hand<'_> {
     async fn make(&self, plan: &mut OutputPlan) -> Result<Done, Failure> {
+        self.ctx.must_lead()?;
         let existing = self.existing(&plan.name);
         let version = existing.and_then(|secret| secret.metadata.resource_version.clone());
         // The rendered bytes are moved into the write.

@@ -7,11 +7,10 @@ use crate::api::Reason;
 use crate::credential::AccessToken;
 use crate::error::Failure;
 use crate::metrics;
-use crate::policy::{Acted, CLAIM, Check, Decision, Observed, after, asked_for, conclude, decide, resolve};
+use crate::policy::{self, Check, Observed, after, asked_for, resolve};
 use crate::probe::{CheckOptions, Checked, Outcome};
 use crate::providers::{Doubt, ProviderKind, Rejection, Verdict};
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +41,7 @@ pub(super) async fn consult(ctx: &Context, seen: &mut Observed, check: Check) ->
         namespace: Name::of(&seen.object.metadata).namespace,
         since: since(seen, check, now),
     };
+    ctx.must_lead()?;
     let heard = match ctx.prober.check(provider, &resolved.key, &options).await {
         Outcome::Later { at, .. } => return Ok(Heard::Later(at)),
         Outcome::NotAsked(_) => return Ok(Heard::Nothing),
@@ -108,10 +108,7 @@ fn earlier(time: Timestamp, by: Duration) -> Timestamp {
 /// A claim: the next check moves past this call's deadline, in a write that fails if anybody wrote meanwhile. The
 /// loser does not call. What was known of another key is not carried into it.
 async fn claim(ctx: &Context, seen: &mut Observed, now: Timestamp) -> Result<(), Failure> {
-    let end = after(now, CLAIM);
-    let undecided = Decision { outputs: None, ..decide(seen, None, Some(end), now) };
-    let mut status = conclude(seen, undecided, &Acted::default(), now).status;
-    status.validation.get_or_insert_default().next_check_time = Some(Time(end));
+    let status = policy::claim(seen, now);
     seen.object = apply_status(ctx, &seen.object, &status, Guard::Version).await?;
     Ok(())
 }

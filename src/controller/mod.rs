@@ -6,6 +6,7 @@ mod consult;
 mod events;
 mod health;
 mod index;
+mod jumps;
 mod memory;
 mod name;
 mod observe;
@@ -19,10 +20,11 @@ mod work;
 pub use events::{Queue, Teller, queue, send};
 pub use health::Pulse;
 pub use index::Index;
+pub use jumps::watch_clock;
 pub use memory::Memory;
 pub use name::Name;
 pub use series::StoreSeries;
-pub use watches::{Gate, Watches, store, triggers};
+pub use watches::{Gate, Known, Watches, store, triggers};
 pub use work::work;
 
 use crate::api::ConnectorCredential;
@@ -38,6 +40,7 @@ use consult::{Heard, consult};
 use jiff::Timestamp;
 use kube::core::DeserializeGuard;
 use name::Sight;
+use rest::{Rest, at_rest};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -95,7 +98,7 @@ impl Context {
 /// # Errors
 /// [`Failure`], when it could not look or could not write. All else is a finding in the status.
 pub async fn reconcile(ctx: &Context, object: Arc<ConnectorCredential>) -> Result<Option<Timestamp>, Failure> {
-    if let Some(next) = rest::at_rest(ctx, &object) {
+    if let Rest::Until(next) = at_rest(ctx, &object) {
         return Ok(next);
     }
     let mut seen = observe::observe(ctx, object).await?;

@@ -12,9 +12,18 @@ use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// `Some(next)`, when all is as the status says until `next`. `None`: somebody has to look.
-pub(super) fn at_rest(ctx: &Context, object: &Arc<ConnectorCredential>) -> Option<Option<Timestamp>> {
-    let status = object.status.as_ref()?;
+/// Whether somebody has to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// All is as the status says, until then.
+    Until(Option<Timestamp>),
+    /// Something has changed, or is due.
+    Broken,
+}
+
+/// Whether all is as the status says.
+pub(super) fn at_rest(ctx: &Context, object: &Arc<ConnectorCredential>) -> Rest {
+    let Some(status) = object.status.as_ref() else { return Rest::Broken };
     let settled = ctx.secret_watch == SecretWatch::Metadata
         && object.spec.suspend != Some(true)
         && status.observed_generation == object.metadata.generation
@@ -23,10 +32,7 @@ pub(super) fn at_rest(ctx: &Context, object: &Arc<ConnectorCredential>) -> Optio
         && same_site(ctx, object, status)
         && same_secrets(ctx, object, status)
         && ctx.index.claimed(&Name::of(&object.metadata)).is_empty();
-    if !settled {
-        return None;
-    }
-    next_wake(ctx, object, status)
+    if settled { next_wake(ctx, object, status) } else { Rest::Broken }
 }
 
 fn is_published(object: &ConnectorCredential, status: &ConnectorCredentialStatus) -> bool {
@@ -68,17 +74,14 @@ fn nothing_else(ctx: &Context, object: &ConnectorCredential, status: &ConnectorC
     let declared: BTreeSet<_> = declared_outputs(object).into_iter().map(|output| output.secret_name).collect();
     let published: BTreeSet<_> = status.outputs.iter().map(|output| output.secret_name.clone()).collect();
     let source = &object.spec.key_secret_ref.name;
-    let others = ctx.index.interests(name).into_iter().filter(|secret| secret != source && !declared.contains(secret));
+    let mut others =
+        ctx.index.interests(name).into_iter().filter(|secret| secret != source && !declared.contains(secret));
     let gone = |secret: String| ctx.index.sight(&Name::new(&name.namespace, &secret)) == Sight::Absent;
-    declared == published && others.map(gone).all(|gone| gone)
+    declared == published && others.all(gone)
 }
 
-/// The earliest of check, warning, rotation and end of grace; `None` when one of them is past.
-fn next_wake(
-    ctx: &Context,
-    object: &Arc<ConnectorCredential>,
-    status: &ConnectorCredentialStatus,
-) -> Option<Option<Timestamp>> {
+/// The earliest of check, warning, rotation and end of grace; rest is over when one of them is past.
+fn next_wake(ctx: &Context, object: &Arc<ConnectorCredential>, status: &ConnectorCredentialStatus) -> Rest {
     let now = ctx.now();
     let unread = Observed {
         object: Arc::clone(object),
@@ -98,5 +101,5 @@ fn next_wake(
         validation.and_then(|validation| validation.outage_start_time.as_ref()).map(|since| after_grace(&since.0));
     let next = [check, outlook.next, too_old, grace].into_iter().flatten().min();
     let past = outlook.announce || next.is_some_and(|next| next <= now);
-    if past { None } else { Some(next) }
+    if past { Rest::Broken } else { Rest::Until(next) }
 }

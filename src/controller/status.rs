@@ -8,7 +8,7 @@ use crate::api::{ConnectorCredential, ConnectorCredentialStatus, FIELD_MANAGER, 
 use crate::error::{Failure, Verb};
 use crate::policy::{Acted, Conclusion, Decision, Observed, conclude, malformed};
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
 use kube::Api;
 use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
 use serde_json::json;
@@ -56,6 +56,7 @@ pub(super) async fn apply_status(
     status: &ConnectorCredentialStatus,
     guard: Guard,
 ) -> Result<Arc<ConnectorCredential>, Failure> {
+    ctx.must_lead()?;
     let meta = &object.metadata;
     let name = Name::of(meta);
     let version = meta.resource_version.as_deref().filter(|_| guard == Guard::Version);
@@ -90,6 +91,8 @@ pub(super) async fn apply_malformed(ctx: &Context, meta: &ObjectMeta) -> Result<
     let api: Api<DynamicObject> = Api::namespaced_with(ctx.client.clone(), &name.namespace, &kind);
     let generation = meta.generation.unwrap_or_default();
     let stored = api.get(&name.name).await.map_err(|error| Failure::new(Verb::Get, "connectorcredentials", &error))?;
+    let conditions = stored.data.pointer("/status/conditions").cloned().unwrap_or_default();
+    let conditions: Vec<Condition> = serde_json::from_value(conditions).unwrap_or_default();
     if stored.data.pointer("/status/observedGeneration").and_then(serde_json::Value::as_i64) == Some(generation) {
         return Ok(());
     }
@@ -97,7 +100,7 @@ pub(super) async fn apply_malformed(ctx: &Context, meta: &ObjectMeta) -> Result<
         "apiVersion": format!("{GROUP}/{VERSION}"),
         "kind": "ConnectorCredential",
         "metadata": {"name": name.name, "namespace": name.namespace, "uid": meta.uid},
-        "status": malformed(generation, ctx.now()),
+        "status": malformed(&conditions, generation, ctx.now()),
     });
     let params = PatchParams::apply(FIELD_MANAGER).force();
     let written = api.patch_status(&name.name, &params, &Patch::Apply(body)).await;

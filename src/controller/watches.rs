@@ -4,10 +4,12 @@ use super::index::Index;
 use super::name::{Name, Sight};
 use super::slim::SecretMeta;
 use super::{Guarded, Pulse};
+use crate::args::SecretWatch;
 use crate::error::{Class, Failure};
 use crate::metrics::Metrics;
 use futures::channel::mpsc::{Receiver, Sender, channel};
 use futures::{SinkExt, Stream, StreamExt};
+use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{ObjectRef, Store};
@@ -76,15 +78,29 @@ pub struct Watches {
     pub gate: Gate,
     /// Where it is shown that the watches move.
     pub pulse: Arc<Pulse>,
-    /// Cancelled once all credentials are known.
-    pub listed: CancellationToken,
+    /// What is known already.
+    pub known: Known,
+}
+
+/// Cancelled once it is so.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    credentials: CancellationToken,
+    secrets: CancellationToken,
+}
+
+impl Known {
+    /// Waits until all credentials are known, and the versions of their Secrets where those are watched.
+    pub async fn wait(&self, secret_watch: SecretWatch) {
+        self.credentials.cancelled().await;
+        if secret_watch == SecretWatch::Metadata {
+            self.secrets.cancelled().await;
+        }
+    }
 }
 
 impl Watches {
-    fn api<K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>>(&self) -> Api<K>
-    where
-        K: Clone + std::fmt::Debug + serde::de::DeserializeOwned,
-    {
+    fn api<K: Resource<DynamicType = (), Scope = NamespaceResourceScope>>(&self) -> Api<K> {
         match &self.namespace {
             Some(namespace) => Api::namespaced(self.client.clone(), namespace),
             None => Api::all(self.client.clone()),
@@ -108,7 +124,7 @@ impl Watches {
                 writer.apply_watcher_event(&event);
                 let visits = self.note(&event, &mut listed);
                 if matches!(event, Event::InitDone) {
-                    self.listed.cancel();
+                    self.known.credentials.cancel();
                     self.pulse.synced(&name);
                 }
                 self.gate.visit(visits).await;
@@ -148,7 +164,7 @@ impl Watches {
     pub async fn secrets(mut self) {
         let name = self.loop_name("secrets");
         self.pulse.beat(&name);
-        while tokio::time::timeout(BEAT, self.listed.cancelled()).await.is_err() {
+        while tokio::time::timeout(BEAT, self.known.credentials.cancelled()).await.is_err() {
             self.pulse.beat(&name);
         }
         let mut listed = HashSet::new();
@@ -177,8 +193,17 @@ impl Watches {
             Event::Delete(secret) => self.index.saw(&Name::of(secret.meta()), &[], Sight::Absent),
             Event::InitDone => {
                 self.pulse.synced(name);
-                listed.drain().flat_map(|gone| self.index.saw(&gone, &[], Sight::Absent)).collect()
+                let visits = listed.drain().flat_map(|gone| self.index.saw(&gone, &[], Sight::Absent)).collect();
+                self.known.secrets.cancel();
+                visits
             }
+        }
+    }
+
+    /// Without the right to watch Secrets they are read one by one: nobody waits for the list.
+    fn forbidden(&self, resource: &str) {
+        if resource == "secrets" {
+            self.known.secrets.cancel();
         }
     }
 
@@ -204,6 +229,7 @@ impl Watches {
                     tracing::warn!(%failure, scope = name, "watch interrupted");
                     if failure.class() == Class::Forbidden {
                         self.pulse.synced(name);
+                        self.forbidden(resource);
                     }
                 }
             }

@@ -118,11 +118,11 @@ async fn timed(ctx: &Context, object: &Guarded) -> Result<Option<Timestamp>, Fai
 fn action(ctx: &Context, next: Option<Timestamp>) -> Action {
     let Some(next) = next else { return Action::await_change() };
     let wait = next.duration_since(ctx.clock.now());
-    // Clocks jump: a timer is set anew every minute, and whoever wakes looks at the time.
     Action::requeue(Duration::try_from(wait).unwrap_or_default().clamp(Duration::from_millis(10), LONGEST_SLEEP))
 }
 
-const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+/// Nobody sleeps longer, whatever was computed.
+const LONGEST_SLEEP: Duration = Duration::from_secs(24 * 3600);
 
 /// How long a due check has waited: not counted are suspended credentials and the time before this process led.
 pub(super) fn overdue(object: &ConnectorCredential, leading_since: Timestamp, now: Timestamp) -> Duration {

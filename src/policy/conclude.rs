@@ -1,57 +1,16 @@
 //! What is reported, now that the writes were made or refused? The whole status, and what a person is told.
 
-use super::decide::Decision;
+use super::decide::{Decision, decide};
 use super::notice::{self, Notice};
+use super::published::{self, Acted, Done};
+use super::schedule::{after, whole_second};
 use super::seen::Observed;
+use super::suspension::{paused, unvisited};
+use super::token::CLAIM;
 use super::{message, readiness};
-use crate::api::{
-    BindingStatus, ConditionType, Conditions, ConnectorCredentialStatus, Finding, Format, OutputStatus, PublishPolicy,
-    Reason, Status, merge,
-};
+use crate::api::{ConditionType, Conditions, ConnectorCredentialStatus, Finding, PublishPolicy, Reason, Status, merge};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-
-/// What became of one output.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OutputResult {
-    /// The Secret's name.
-    pub name: String,
-    /// Its shape.
-    pub format: Format,
-    /// What became of it.
-    pub done: Done,
-}
-
-/// What became of a move.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Done {
-    /// It was written, and has this version now.
-    Written(Option<String>),
-    /// It was as it should be, at this version.
-    Unchanged(Option<String>),
-    /// It keeps the key that was proved last, at this version.
-    Kept(Option<String>),
-    /// There is none, and nothing to put there; `lost` if there was one.
-    Waiting {
-        /// It had been written before.
-        lost: bool,
-    },
-    /// It was deleted because its key was refused.
-    Withdrawn,
-    /// Somebody else's Secret is in the way.
-    NotOwned,
-    /// The API server refused the write.
-    Failed,
-}
-
-/// What became of all moves of a visit.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Acted {
-    /// Of each declared output.
-    pub results: Vec<OutputResult>,
-    /// Secrets of ours that are not declared any more and still exist.
-    pub undeleted: Vec<String>,
-}
 
 /// What is written to the API server about a visit.
 #[derive(Debug)]
@@ -67,29 +26,31 @@ pub struct Conclusion {
 /// Sums up a visit.
 #[must_use]
 pub fn conclude(seen: &Observed, decision: Decision, acted: &Acted, now: Timestamp) -> Conclusion {
-    let (results, undeleted) = (acted.results.as_slice(), acted.undeleted.as_slice());
     let stored = seen.object.status.clone().unwrap_or_default();
-    let now = Time(Timestamp::from_second(now.as_second()).unwrap_or(now));
+    let now = Time(whole_second(now));
     let generation = seen.object.metadata.generation.unwrap_or_default();
     let findings = if decision.suspended {
-        paused(&stored.conditions, &decision)
+        paused(seen, &stored.conditions, &decision)
     } else {
-        active(seen, &decision, results, &stored.conditions)
+        active(seen, &decision, acted, &stored.conditions)
     };
     let mut status = decision.status;
     status.conditions = merge(&stored.conditions, &findings, generation, &now);
     if decision.outputs.is_some() {
-        status.outputs = published(results, undeleted, &stored.outputs);
-        status.binding = binding(results, &status.outputs);
-        note_publication(&mut status, results, &now);
+        status.outputs = published::standing(acted, &stored.outputs);
+        status.binding = published::binding(&acted.results, &status.outputs);
+        if let Some(key) = status.key.as_mut().filter(|_| published::everywhere(&acted.results)) {
+            key.published_time.get_or_insert_with(|| now.clone());
+        }
     }
-    let rewritten = results.iter().any(|result| matches!(result.done, Done::Written(_)));
-    let first = stored.outputs.is_empty();
-    let renewed = !same_key_before(&stored, &status) && rewritten;
+    let rewritten = acted.results.iter().any(|result| matches!(result.done, Done::Written(_)));
+    let same_key = same_key_before(&stored, &status);
+    let news = rewritten && !(same_key && stored.conditions.is_true(ConditionType::Published));
+    let (before, after) = (stored.conditions.as_slice(), status.conditions.as_slice());
     let mut notices = decision.notices;
-    notices.extend(notice::ready_notice(&stored.conditions, &status.conditions));
-    notices.extend(notice::published_notice(&stored.conditions, &status.conditions, renewed, first));
-    notices.extend(notice::advisory_notices(&stored.conditions, &status.conditions));
+    notices.extend(notice::ready_notice(before, after));
+    notices.extend(notice::published_notice(before, after, news, same_key || stored.outputs.is_empty()));
+    notices.extend(notice::advisory_notices(before, after));
     Conclusion { status, notices, next: decision.next }
 }
 
@@ -99,12 +60,12 @@ fn same_key_before(stored: &ConnectorCredentialStatus, new: &ConnectorCredential
     published(stored).is_some() && published(stored) == published(new)
 }
 
-fn active(seen: &Observed, decision: &Decision, results: &[OutputResult], stored: &[Condition]) -> Vec<Finding> {
+fn active(seen: &Observed, decision: &Decision, acted: &Acted, stored: &[Condition]) -> Vec<Finding> {
     let mut findings = decision.findings.clone();
     if seen.object.spec.publish_policy != Some(PublishPolicy::Never) {
         findings.push(match &decision.outputs {
-            Some(_) => published_finding(results),
-            None => stored_finding(stored, ConditionType::Published).unwrap_or_else(waiting),
+            Some(_) => published::worst(&acted.results, is_proved(&findings)),
+            None => published::stored(stored),
         });
     }
     let sum = readiness::sum(&findings);
@@ -113,133 +74,60 @@ fn active(seen: &Observed, decision: &Decision, results: &[OutputResult], stored
     findings
 }
 
-fn waiting() -> Finding {
-    let (condition, reason) = (ConditionType::Published, Reason::WaitingForVerification);
-    Finding { condition, status: Status::False, reason, message: message::WAITING.to_owned() }
+fn is_proved(findings: &[Finding]) -> bool {
+    let is = |condition, status| findings.iter().any(|found| found.condition == condition && found.status == status);
+    is(ConditionType::Authenticated, Status::True) && !is(ConditionType::Authorized, Status::False)
 }
 
-fn stored_finding(stored: &[Condition], condition: ConditionType) -> Option<Finding> {
-    let known = stored.of(condition)?;
-    let status =
-        [Status::True, Status::False, Status::Unknown].into_iter().find(|status| status.name() == known.status)?;
-    Some(Finding { condition, status, reason: Reason::read(&known.reason)?, message: known.message.clone() })
-}
-
-/// The worst of the outputs.
-fn published_finding(results: &[OutputResult]) -> Finding {
-    let find = |test: fn(&Done) -> bool| results.iter().find(|result| test(&result.done));
-    let make =
-        |status, reason, message: String| Finding { condition: ConditionType::Published, status, reason, message };
-    if let Some(result) = find(|done| matches!(done, Done::NotOwned)) {
-        return make(Status::False, Reason::TargetNotOwned, message::not_owned(&result.name));
-    }
-    if find(|done| matches!(done, Done::Failed)).is_some() {
-        return make(Status::False, Reason::WriteFailed, message::WRITE_FAILED.to_owned());
-    }
-    if find(|done| matches!(done, Done::Waiting { lost: true })).is_some() {
-        return make(Status::False, Reason::WaitingForVerification, message::LOST.to_owned());
-    }
-    if find(|done| matches!(done, Done::Waiting { lost: false })).is_some() {
-        return waiting();
-    }
-    if find(|done| matches!(done, Done::Withdrawn)).is_some() {
-        return make(Status::False, Reason::Withdrawn, message::WITHDRAWN.to_owned());
-    }
-    if find(|done| matches!(done, Done::Kept(_))).is_some() {
-        return make(Status::True, Reason::LastKnownGood, message::LAST_KNOWN_GOOD.to_owned());
-    }
-    make(Status::True, Reason::Published, message::PUBLISHED.to_owned())
-}
-
-/// What stands published; with what is to be deleted still in the list, so that it is not forgotten.
-fn published(results: &[OutputResult], undeleted: &[String], stored: &[OutputStatus]) -> Vec<OutputStatus> {
-    let was = |name: &str| stored.iter().find(|output| output.secret_name == name).cloned();
-    let standing = results.iter().filter_map(|result| {
-        let version = match &result.done {
-            Done::Written(version) | Done::Unchanged(version) | Done::Kept(version) => version.clone(),
-            // A deleted output stays in the list: only so is it known to be lost, not new.
-            Done::Waiting { lost: true } | Done::Failed => return was(&result.name),
-            Done::Waiting { lost: false } | Done::Withdrawn | Done::NotOwned => return None,
-        };
-        Some(OutputStatus { secret_name: result.name.clone(), format: result.format, resource_version: version })
-    });
-    let declared = |name: &String| results.iter().any(|result| result.name == *name);
-    let left = undeleted.iter().filter(|name| !declared(name)).filter_map(|name| was(name));
-    standing.chain(left).collect()
-}
-
-fn binding(results: &[OutputResult], outputs: &[OutputStatus]) -> Option<BindingStatus> {
-    let first = results.iter().find(|result| result.format == Format::Binding)?;
-    outputs
-        .iter()
-        .find(|output| output.secret_name == first.name)
-        .map(|output| BindingStatus { name: output.secret_name.clone() })
-}
-
-fn note_publication(status: &mut ConnectorCredentialStatus, results: &[OutputResult], now: &Time) {
-    let live = !results.is_empty()
-        && results.iter().all(|result| matches!(result.done, Done::Written(_) | Done::Unchanged(_)));
-    if let Some(key) = status.key.as_mut().filter(|_| live) {
-        key.published_time.get_or_insert_with(|| now.clone());
-    }
-}
-
-/// While suspended every condition stays as it was, but for Ready's reason, Reconciling and the advisories.
-fn paused(stored: &[Condition], decision: &Decision) -> Vec<Finding> {
-    let kept = [
-        ConditionType::Accepted,
-        ConditionType::Resolved,
-        ConditionType::Authenticated,
-        ConditionType::Authorized,
-        ConditionType::Published,
-        ConditionType::OverPrivileged,
-        ConditionType::Stalled,
-    ];
-    let mut findings: Vec<_> = kept.iter().filter_map(|kind| stored_finding(stored, *kind)).collect();
-    if stored.of(ConditionType::Ready).is_none() {
-        findings.extend(unvisited());
-    }
-    let status = stored_finding(stored, ConditionType::Ready).map_or(Status::Unknown, |ready| ready.status);
-    findings.extend(decision.advisories.iter().cloned());
-    let (reason, message) = (Reason::Suspended, message::SUSPENDED.to_owned());
-    findings.push(Finding { condition: ConditionType::Ready, status, reason, message });
-    findings
-}
-
-/// The standing conditions of a credential that was never looked at.
-fn unvisited() -> Vec<Finding> {
-    let unknown = |condition| Finding {
-        condition,
-        status: Status::Unknown,
-        reason: Reason::NotChecked,
-        message: message::NOT_CHECKED.to_owned(),
-    };
-    let kinds = [ConditionType::Resolved, ConditionType::Authenticated, ConditionType::Authorized];
-    let accepted = Finding {
-        condition: ConditionType::Accepted,
-        status: Status::True,
-        reason: Reason::Accepted,
-        message: message::ACCEPTED.to_owned(),
-    };
-    std::iter::once(accepted).chain(kinds.into_iter().map(unknown)).chain([waiting()]).collect()
-}
-
-/// The status of an object that does not fit this version's schema: only its metadata could be read.
+/// The status that claims an exchange until [`CLAIM`] is over. Of a key that is known it moves the next check and
+/// nothing else; of another one it says that nothing is known yet, so that no verdict on the former key is taken for
+/// one on this. It announces nothing: what is to be told is left to the visit that follows.
 #[must_use]
-pub fn malformed(generation: i64, now: Timestamp) -> ConnectorCredentialStatus {
-    let accepted = Finding {
-        condition: ConditionType::Accepted,
-        status: Status::False,
-        reason: Reason::InvalidSpec,
-        message: message::MALFORMED_OBJECT.to_owned(),
+pub fn claim(seen: &Observed, now: Timestamp) -> ConnectorCredentialStatus {
+    let stored = seen.object.status.clone().unwrap_or_default();
+    let end = Some(Time(whole_second(after(now, CLAIM))));
+    let mut decision = decide(seen, None, end.as_ref().map(|end| end.0), now);
+    let known = stored.validation.as_ref().is_some_and(|validation| validation.last_check_time.is_some());
+    let same =
+        about(&stored) == about(&decision.status) && stored.observed_generation == seen.object.metadata.generation;
+    let mut status = if known && same {
+        ConnectorCredentialStatus { source: decision.status.source, ..stored }
+    } else {
+        decision.outputs = None;
+        let told = [ConditionType::Expiring, ConditionType::RotationDue];
+        decision.advisories = told.iter().filter_map(|kind| stored_advisory(&stored, *kind)).collect();
+        let status = conclude(seen, decision, &Acted::default(), now).status;
+        ConnectorCredentialStatus { expiration: stored.expiration, ..status }
     };
-    let mut findings: Vec<_> =
-        unvisited().into_iter().filter(|found| found.condition != ConditionType::Accepted).collect();
-    findings.insert(0, accepted);
+    status.validation.get_or_insert_default().next_check_time = end;
+    status
+}
+
+/// Of what a verdict is.
+fn about(status: &ConnectorCredentialStatus) -> (Option<&str>, Option<&Time>) {
+    let validation = status.validation.as_ref();
+    let subject = validation.and_then(|validation| validation.subject.as_deref());
+    (subject, validation.and_then(|validation| validation.last_check_time.as_ref()))
+}
+
+fn stored_advisory(stored: &ConnectorCredentialStatus, kind: ConditionType) -> Option<Finding> {
+    super::recall::stored_finding(&stored.conditions, kind)
+}
+
+/// The status of an object that does not fit this version's schema: only its metadata and, at the best, its
+/// conditions could be read.
+#[must_use]
+pub fn malformed(stored: &[Condition], generation: i64, now: Timestamp) -> ConnectorCredentialStatus {
+    let mut findings = unvisited(None);
+    if let Some(accepted) = findings.first_mut() {
+        accepted.status = Status::False;
+        accepted.reason = Reason::InvalidSpec;
+        message::MALFORMED_OBJECT.clone_into(&mut accepted.message);
+    }
     findings.extend(readiness::sum(&findings));
     ConnectorCredentialStatus {
         observed_generation: Some(generation),
-        conditions: merge(&[], &findings, generation, &Time(now)),
+        conditions: merge(stored, &findings, generation, &Time(whole_second(now))),
         ..ConnectorCredentialStatus::default()
     }
 }

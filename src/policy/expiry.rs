@@ -1,7 +1,7 @@
 //! When does the key die, and who is told when? Thresholds, not polls.
 
 use super::message;
-use super::schedule::after;
+use super::schedule::{after, no_sooner, whole_second};
 use super::seen::Observed;
 use crate::api::{ConditionType, ExpirationStatus, Finding, KeyStatus, Reason, Status, parse_duration};
 use jiff::{SignedDuration, Timestamp};
@@ -53,16 +53,14 @@ pub fn outlook(seen: &Observed, own: Option<Timestamp>, resolved: bool, now: Tim
     }
 }
 
-fn whole_second(time: Timestamp) -> Timestamp {
-    Timestamp::from_second(time.as_second()).unwrap_or(time)
-}
-
 /// `warnBefore`, the reminders within it, and the end.
 fn thresholds(seen: &Observed, end: Timestamp) -> Vec<Timestamp> {
     let warning = seen.object.spec.warn_before.as_deref().and_then(parse_duration).unwrap_or(DEFAULT_WARNING);
     let reminders = REMINDERS.iter().map(|days| DAY.saturating_mul(*days)).filter(|before| *before < warning);
     let all = std::iter::once(warning).chain(reminders).chain(std::iter::once(Duration::ZERO));
+    // Announced thresholds are stored in whole seconds, and are compared with what was stored.
     all.filter_map(|before| SignedDuration::try_from(before).ok().and_then(|before| end.checked_sub(before).ok()))
+        .map(whole_second)
         .collect()
 }
 
@@ -82,7 +80,7 @@ pub fn expiring(outlook: &Outlook, accepted: bool) -> Option<Finding> {
 #[must_use]
 pub fn too_old_at(seen: &Observed, key: Option<&KeyStatus>) -> Option<Timestamp> {
     let limit = seen.object.spec.max_age.as_deref().and_then(parse_duration)?;
-    key.and_then(|key| key.first_seen_time.as_ref()).map(|since| after(since.0, limit))
+    key.and_then(|key| key.first_seen_time.as_ref()).map(|since| no_sooner(after(since.0, limit)))
 }
 
 /// `RotationDue`, if it is to be raised.

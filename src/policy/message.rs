@@ -1,6 +1,7 @@
 //! Every sentence that a user reads in a condition or an Event. Composed of fixed words, names of the user's own
 //! objects, numbers and dates; never of anything that a provider or a server said. Each says what to do next.
 
+use super::recall::Pending;
 use super::source::Unresolved;
 use crate::api::{ConnectorCredentialSpec, Reason};
 use crate::credential::Malformed;
@@ -22,25 +23,32 @@ pub const READY_UNPUBLISHED: &str = "The key is proved; publishPolicy is Never."
 pub const SUSPENDED: &str = "Suspended: no checks and no writes. Set spec.suspend to false to resume.";
 /// Nobody has looked yet.
 pub const NOT_CHECKED: &str = "Not looked at yet.";
+/// There is no key to ask about.
+pub const NO_KEY: &str = "The provider is asked once there is a usable key.";
 /// The key waits for its first check.
-pub const NOT_ASKED: &str = "The provider has not been asked about this key yet.";
+pub const NOT_ASKED: &str =
+    "The provider has not been asked about this key yet; that happens by itself, within its budget.";
 /// Access is not known before the key is.
 pub const ACCESS_NOT_CHECKED: &str = "Known once the provider accepts the key.";
 /// Only local checks are asked for.
-pub const LOCAL_ONLY: &str = "validation.mode is Local: the key's form was checked, the provider was not asked.";
+pub const LOCAL_ONLY: &str = "validation.mode is Local: the key's form was checked, the provider is not asked. Set it to Provider to have the key proved.";
 /// Outputs carry the proved key.
 pub const PUBLISHED: &str = "All outputs carry the current key.";
 /// Outputs carry the last good key.
-pub const LAST_KNOWN_GOOD: &str = "Outputs keep the key that was proved last, until a new one is proved.";
+pub const LAST_KNOWN_GOOD: &str = "Outputs stay as they were published last, until a key is proved.";
+/// Outputs carry the last token.
+pub const LAST_TOKEN: &str =
+    "Outputs stay as they were published last, until a new access token is exchanged; that happens by itself.";
 /// There is nothing to publish yet.
 pub const WAITING: &str = "Outputs are written once the key is proved.";
-/// An output is gone that cannot be made again.
-pub const LOST: &str =
-    "An output was deleted and its key is not known any more. It is written again once a key is proved.";
+/// There is no token to publish yet.
+pub const WAITING_FOR_TOKEN: &str =
+    "The key is proved; outputs are written with the next access token, which is exchanged by itself.";
 /// Outputs were deleted.
 pub const WITHDRAWN: &str = "Outputs were deleted because the provider refused their key. They return with a good key.";
-/// A write failed.
-pub const WRITE_FAILED: &str = "The API server refused to write an output; it is tried again. Check quota, admission policies and the operator's RBAC.";
+
+/// The most bytes of a message: what an Event's note may hold.
+const LONGEST: usize = 1000;
 
 /// A time as it stands in messages and outputs.
 #[must_use]
@@ -50,8 +58,22 @@ pub fn moment(time: Timestamp) -> String {
 
 /// A field of the provider's settings cannot be used.
 #[must_use]
-pub fn bad_field(field: &str) -> String {
-    format!("{field} is not of the documented form. Correct it; kubectl explain shows the form.")
+pub fn bad_field(member: &str, field: &str) -> String {
+    format!(
+        "spec.provider.{member}: {field} is not of the documented form. Correct it; kubectl explain concred.spec.provider.{member} shows the form."
+    )
+}
+
+/// The key always expires, and nobody says when.
+#[must_use]
+pub fn no_expiry(profile: &Profile) -> String {
+    format!("A key of {} always expires. Set spec.expiresAt or keySecretRef.expirationKey.", profile.display)
+}
+
+/// Two outputs, or an output and the source, have one name.
+#[must_use]
+pub fn ambiguous_output(name: &str) -> String {
+    format!("The output {name} is declared twice, or is the Secret that holds the key. Choose another secretName.")
 }
 
 /// An older credential declares that output.
@@ -63,6 +85,7 @@ pub fn output_conflict(name: &str) -> String {
 /// An output cannot be made.
 #[must_use]
 pub fn unrenderable(name: &str, why: &Unrenderable) -> String {
+    let why = shortened(why.to_string(), LONGEST.saturating_sub(name.len()).saturating_sub(100));
     format!("Output {name}: {why}. Change the output in spec.outputs.")
 }
 
@@ -71,6 +94,22 @@ pub fn unrenderable(name: &str, why: &Unrenderable) -> String {
 pub fn not_owned(name: &str) -> String {
     format!(
         "Secret {name} exists and does not belong to this credential, so it is left alone. Delete it, or choose another secretName."
+    )
+}
+
+/// The API server refused a write.
+#[must_use]
+pub fn write_failed(name: &str) -> String {
+    format!(
+        "The API server refused to write Secret {name}; it is tried again. Check quota, admission policies and the operator's RBAC."
+    )
+}
+
+/// An output is gone that cannot be made again.
+#[must_use]
+pub fn lost(name: &str) -> String {
+    format!(
+        "Secret {name} was deleted, and the key that it held is not at hand any more. It is written again once a key is proved."
     )
 }
 
@@ -114,17 +153,19 @@ pub fn unresolved(spec: &ConnectorCredentialSpec, why: &Unresolved) -> String {
     }
 }
 
-/// `Authenticated=True`; `outage` since when the provider is silent, `refused` when it refused the key once.
+/// `Authenticated=True`; with an outage, or with a refusal that waits for its confirmation.
 #[must_use]
-pub fn accepted(profile: &Profile, outage: Option<Timestamp>, refused: bool) -> String {
+pub fn accepted(profile: &Profile, outage: bool, pending: Option<Pending>) -> String {
     let name = profile.display;
-    match (outage, refused) {
-        (_, true) => {
+    match (pending, outage) {
+        (Some(Pending::Rejection), _) => {
             format!("{name} accepted this key before and refused it once; it is asked again before that counts.")
         }
-        (Some(since), false) => format!(
-            "{name} accepted this key and has not answered since {}; the verdict stands for 24 hours from then.",
-            moment(since)
+        (Some(Pending::Denial), _) => {
+            format!("{name} accepts the key and denied it access once; it is asked again before that counts.")
+        }
+        (None, true) => format!(
+            "{name} accepted this key before and gives no usable answer just now. The verdict stands for 24 hours from the first such answer."
         ),
         (None, false) => format!("{name} accepted the key."),
     }
@@ -132,6 +173,7 @@ pub fn accepted(profile: &Profile, outage: Option<Timestamp>, refused: bool) -> 
 
 /// `Authenticated` other than True, for a reason that the provider gave or withheld.
 #[must_use]
+#[expect(clippy::wildcard_enum_match_arm, reason = "of all reasons only these speak of an answer")]
 pub fn not_accepted(profile: &Profile, reason: Reason) -> String {
     let name = profile.display;
     match reason {
@@ -142,7 +184,7 @@ pub fn not_accepted(profile: &Profile, reason: Reason) -> String {
             format!("{name} says that the key has expired. Make a new key and put it into the Secret.")
         }
         Reason::ProviderUnavailable => {
-            format!("{name} did not answer, so nothing is known about the key. It is asked again by itself.")
+            format!("{name} did not answer, so nothing is known about the key now. It is asked again by itself.")
         }
         Reason::RateLimited => {
             format!("{name} limits requests just now, so nothing is known about the key. It is asked again by itself.")
@@ -189,13 +231,9 @@ pub fn access(profile: &Profile, spec: &ConnectorCredentialSpec, access: &Access
         Access::IpNotAllowed => {
             let allowed =
                 spec.provider.zenflow.as_ref().and_then(|zenflow| zenflow.allowed_cidrs.as_deref()).unwrap_or_default();
-            let declared = if allowed.is_empty() {
-                "none".to_owned()
-            } else {
-                allowed.iter().take(32).cloned().collect::<Vec<_>>().join(", ")
-            };
+            let declared = shortened(if allowed.is_empty() { "none".to_owned() } else { allowed.join(", ") }, 600);
             format!(
-                "The operator's address is not on the key's allow-list (allowedCIDRs declares: {declared}). Add the cluster's egress addresses there."
+                "{name} knows the key and refuses the operator's address: it is not on the key's allow-list (allowedCIDRs declares: {declared}). Add the egress addresses of the cluster there."
             )
         }
     }
@@ -238,6 +276,15 @@ pub fn too_old(limit: &str) -> String {
     format!(
         "The same key has been in use for longer than maxAge ({limit}). Make a new one, put it into the Secret, then revoke this one."
     )
+}
+
+/// The text, or its beginning and an ellipsis, in at most `most` bytes.
+fn shortened(text: String, most: usize) -> String {
+    if text.len() <= most {
+        return text;
+    }
+    let end = (0..=most.saturating_sub('…'.len_utf8())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    format!("{}…", text.get(..end).unwrap_or_default())
 }
 
 fn names(scopes: &[Scope]) -> String {

@@ -1,7 +1,7 @@
 //! What is a person told, once? Events on transitions only: they are computed from the stored status and the new one.
 
 use super::message;
-use crate::api::{ConditionType, Conditions, Reason};
+use crate::api::{ConditionType, Conditions, Reason, Status};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 /// How loud an Event is.
@@ -50,7 +50,7 @@ pub fn ready_notice(stored: &[Condition], new: &[Condition]) -> Option<Notice> {
     if same || reason == Reason::NotChecked {
         return None;
     }
-    let loud = now.status == "False" || (now.status == "Unknown" && reason != Reason::Suspended);
+    let loud = now.status != Status::True.name() && reason != Reason::Suspended;
     let severity = if loud { Severity::Warning } else { Severity::Normal };
     Some(Notice { severity, reason, action: "Check", note: now.message.clone() })
 }
@@ -70,14 +70,16 @@ pub fn advisory_notices(stored: &[Condition], new: &[Condition]) -> Vec<Notice> 
     [ConditionType::RotationDue, ConditionType::OverPrivileged].iter().filter_map(raised).collect()
 }
 
-/// The Event for a change of what is published.
+/// The Event for a change of what is published. `rewritten`: outputs carry what they did not carry before; `same_key`:
+/// they carried this very key earlier, or none.
 #[must_use]
-pub fn published_notice(stored: &[Condition], new: &[Condition], rewritten: bool, first: bool) -> Option<Notice> {
+#[expect(clippy::wildcard_enum_match_arm, reason = "of all reasons only these change what is published")]
+pub fn published_notice(stored: &[Condition], new: &[Condition], rewritten: bool, same_key: bool) -> Option<Notice> {
     let now = new.of(ConditionType::Published)?;
     let reason = Reason::read(&now.reason)?;
     let changed = stored.of(ConditionType::Published).is_none_or(|before| before.reason != now.reason);
     match reason {
-        Reason::Published if rewritten && first => Some(Notice::normal(reason, "Publish", message::PUBLISHED)),
+        Reason::Published if rewritten && same_key => Some(Notice::normal(reason, "Publish", message::PUBLISHED)),
         Reason::Published if rewritten => Some(Notice::normal(reason, "Publish", NEW_KEY_LIVE)),
         Reason::LastKnownGood if changed => Some(Notice::warning(reason, "Publish", now.message.clone())),
         Reason::Withdrawn | Reason::WriteFailed | Reason::TargetNotOwned if changed => {

@@ -1,12 +1,13 @@
 //! Is the provider to be asked now? Compares times and versions; reads no clock, draws no lots.
 
-use super::confidence::{Recall, Standing, recall};
+use super::recall::{Recall, Standing, pending, recall};
 use super::schedule::{after, spread_after_start};
 use super::seen::Observed;
 use super::source::{Resolved, resolve};
-use super::token;
-use crate::api::{ConnectorCredential, FLUX_REQUESTED_AT, Mode, RECONCILE_AT};
-use crate::providers::{Depth, Unaddressable};
+use super::violation::violation;
+use super::{publishing, token};
+use crate::api::{ConnectorCredential, FLUX_REQUESTED_AT, PublishPolicy, RECONCILE_AT};
+use crate::providers::{Depth, Provider, Unaddressable};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -57,7 +58,7 @@ pub enum Pointless {
 pub fn probe_plan(seen: &Observed, now: Timestamp) -> Plan {
     match standing_in_the_way(seen) {
         Err(why) => Plan::Pointless(why),
-        Ok(resolved) => timing(seen, &recall(seen, &resolved), now),
+        Ok(resolved) => timing(seen, &recall(seen, &resolved, now), now),
     }
 }
 
@@ -67,11 +68,11 @@ fn standing_in_the_way(seen: &Observed) -> Result<Resolved, Pointless> {
         return Err(Pointless::Suspended);
     }
     let Some(provider) = seen.provider() else { return Err(Pointless::NotAccepted) };
-    if super::publishing::violation(seen).is_some() {
+    if violation(seen).is_some() {
         return Err(Pointless::NotAccepted);
     }
     let resolved = resolve(seen).map_err(|_| Pointless::Unresolved)?;
-    if spec.validation.as_ref().and_then(|validation| validation.mode) == Some(Mode::Local) {
+    if publishing::is_local(seen) {
         return Err(Pointless::LocalOnly);
     }
     match provider.base(&seen.site) {
@@ -82,55 +83,52 @@ fn standing_in_the_way(seen: &Observed) -> Result<Resolved, Pointless> {
 }
 
 fn timing(seen: &Observed, recall: &Recall, now: Timestamp) -> Plan {
-    let unscheduled = seen.traits.unscheduled_at;
     let next = recall.validation.next_check_time.as_ref().map(|next| next.0);
-    let at_will = |check| if unscheduled <= now { Plan::Due(check) } else { Plan::Later(unscheduled) };
-    if !recall.carried || asked_for(&seen.object) {
-        let wanted = at_will(check(seen, recall, true, now));
-        // A check that falls due while an unscheduled one waits for its turn is made all the same.
-        return match (&wanted, next) {
-            (Plan::Later(_), Some(next)) if recall.carried && next <= now => Plan::Due(check(seen, recall, false, now)),
-            _ => wanted,
-        };
+    // Another process may have claimed this very exchange: its claim ends within the minute, whoever asks for one.
+    if let Some(end) = next.filter(|next| mints(seen) && *next > now && *next <= after(now, token::CLAIM)) {
+        return Plan::Later(end);
     }
-    match next {
-        None => at_will(check(seen, recall, true, now)),
-        Some(next) if next <= now => {
-            let start = spread_after_start(seen.traits.leading_since, seen.uid());
-            let overdue_at_start = next < seen.traits.leading_since && recall.standing == Standing::Accepted;
-            if overdue_at_start && now < start {
-                Plan::Later(start)
-            } else {
-                Plan::Due(check(seen, recall, false, now))
-            }
-        }
-        // Another process may have claimed this very exchange: its claim ends within the minute.
-        Some(next) if token_is_lost(seen, recall, now) && next > after(now, token::CLAIM) => {
-            at_will(check(seen, recall, true, now))
-        }
-        Some(next) => Plan::Later(next),
+    let start = match next {
+        Some(next) if next < seen.traits.leading_since => spread_after_start(seen.traits.leading_since, seen.uid()),
+        _ => now,
+    };
+    if next.is_some_and(|next| next <= now) && start <= now {
+        return Plan::Due(check(seen, recall, false, now));
     }
+    let wanted = next.is_none() || asked_for(&seen.object) || token_is_lost(seen, recall, now);
+    let unscheduled = seen.traits.unscheduled_at;
+    if wanted && unscheduled <= now {
+        return Plan::Due(check(seen, recall, true, now));
+    }
+    let turn = Some(unscheduled).filter(|_| wanted);
+    Plan::Later(turn.into_iter().chain(next.map(|next| next.max(start))).min().unwrap_or(unscheduled))
 }
 
-/// An output must be written, and the token that it needs is not to be had without an exchange.
+fn mints(seen: &Observed) -> bool {
+    seen.provider().is_some_and(|provider| provider.profile().mints_token)
+}
+
+/// An output must be written, and the token that it needs is not to be had without an exchange. While the provider is
+/// in trouble or refuses, its schedule counts.
 fn token_is_lost(seen: &Observed, recall: &Recall, now: Timestamp) -> bool {
-    let mints = seen.provider().is_some_and(|provider| provider.profile().mints_token);
-    mints
+    mints(seen)
         && recall.standing == Standing::Accepted
-        && seen.object.spec.publish_policy != Some(crate::api::PublishPolicy::Never)
+        && recall.validation.consecutive_failures.is_none()
+        && pending(&recall.validation).is_none()
+        && seen.object.spec.publish_policy != Some(PublishPolicy::Never)
         && (seen.traits.token.is_none() || !token::serves(recall.token.as_ref(), now))
 }
 
 fn check(seen: &Observed, recall: &Recall, unscheduled: bool, now: Timestamp) -> Check {
     let provider = seen.provider();
     let audited = recall.validation.last_scope_audit_time.as_ref();
-    let audit = provider.is_some_and(crate::providers::Provider::audits)
-        && audited.is_none_or(|last| after(last.0, AUDIT_INTERVAL) <= now);
+    let audit =
+        provider.is_some_and(Provider::audits) && audited.is_none_or(|last| after(last.0, AUDIT_INTERVAL) <= now);
     Check {
         depth: if audit { Depth::LeastPrivilege } else { Depth::Declared },
         unscheduled,
         proved: recall.standing == Standing::Accepted,
-        claim: provider.is_some_and(|provider| provider.profile().mints_token),
+        claim: mints(seen),
     }
 }
 

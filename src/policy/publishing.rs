@@ -5,7 +5,7 @@ use super::ownership::{Ownership, ownership};
 use super::seen::{Observed, Target};
 use crate::api::{ConditionType, Conditions, Format, Mode, Output, Reason};
 use crate::credential::{AccessToken, Key};
-use crate::outputs::{Material, Rendered, Unrenderable, labels, render};
+use crate::outputs::{Material, Rendered, labels, render};
 use crate::providers::{Provider, Variable};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
@@ -56,34 +56,13 @@ pub enum Carriage<'a> {
     },
     /// Nothing new: what stands there stays.
     LastKnownGood,
-    /// Nothing: what stands there carries a refused key and goes.
-    Withdrawn,
-}
-
-/// Why a spec that the API server admitted cannot be acted on: reason and message.
-#[must_use]
-pub fn violation(seen: &Observed) -> Option<(Reason, String)> {
-    let Some(provider) = seen.provider() else { return Some((Reason::InvalidSpec, message::NO_PROVIDER.to_owned())) };
-    if let Err(crate::providers::Unaddressable::BadField(field)) = provider.base(&seen.site) {
-        return Some((Reason::InvalidSpec, message::bad_field(field)));
-    }
-    let outputs = seen.outputs();
-    if let Some(taken) = outputs.iter().find(|output| seen.claimed.contains(&output.secret_name)) {
-        return Some((Reason::OutputConflict, message::output_conflict(&taken.secret_name)));
-    }
-    outputs.iter().find_map(|output| {
-        let why = unrenderable(seen, provider, output)?;
-        Some((Reason::InvalidSpec, message::unrenderable(&output.secret_name, &why)))
-    })
-}
-
-/// Whether an output could not be made even with a key and all that a proof brings.
-fn unrenderable(seen: &Observed, provider: &dyn Provider, output: &Output) -> Option<Unrenderable> {
-    let key = Key::parse(b"placeholder").ok()?;
-    let token = AccessToken::parse("placeholder").ok()?;
-    let by_secret = seen.object.spec.key_secret_ref.expiration_key.is_some().then_some(Timestamp::UNIX_EPOCH);
-    let token = (provider.profile().mints_token && !is_local(seen)).then_some(&token);
-    render(output, &material(seen, provider, &key, token, by_secret)).err()
+    /// Nothing: this key was refused, and an output that carries it goes.
+    Refused {
+        /// The refused key.
+        key: &'a Key,
+        /// Whether every output is known to carry it.
+        everywhere: bool,
+    },
 }
 
 /// Whether only local checks are asked for.
@@ -92,18 +71,21 @@ pub fn is_local(seen: &Observed) -> bool {
     seen.object.spec.validation.as_ref().and_then(|validation| validation.mode) == Some(Mode::Local)
 }
 
+/// What an output holds beside the key.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Beside<'a> {
+    /// The token, where the provider mints one.
+    pub token: Option<&'a AccessToken>,
+    /// The Secret's own expiry, which wins over the declared one.
+    pub expires_at: Option<Timestamp>,
+}
+
 /// Collects what outputs are made of.
 #[must_use]
-pub fn material(
-    seen: &Observed,
-    provider: &dyn Provider,
-    key: &Key,
-    token: Option<&AccessToken>,
-    expires_at: Option<Timestamp>,
-) -> Material {
+pub fn material(seen: &Observed, provider: &dyn Provider, key: &Key, beside: Beside<'_>) -> Material {
     let meta = &seen.object.metadata;
     let declared = seen.object.spec.expires_at.as_ref().map(|time| time.0);
-    let end = expires_at.or(declared).map(message::moment);
+    let end = beside.expires_at.or(declared).map(message::moment);
     let base = provider.base(&seen.site).ok();
     let test_url = base.and_then(|base| provider.test_path(&seen.site).map(|path| format!("{}{path}", base.as_str())));
     let (namespace, name) = (meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default());
@@ -111,46 +93,52 @@ pub fn material(
         title: format!("{namespace}/{name}"),
         description: seen.object.spec.description.clone(),
         provider: provider.profile().member,
-        variables: provider.variables(key, &seen.site, token).with_some(Variable::ExpiresAt, end),
+        variables: provider.variables(key, &seen.site, beside.token).with_some(Variable::ExpiresAt, end),
         test_url,
     }
 }
 
-/// Whether what stands under the outputs' names was made of this key: how a process that remembers nothing knows
-/// that a new version of the source is only a new label.
+/// Whether what stands under the outputs' names was made of this key, and the status says that its key was published:
+/// how a process that remembers nothing knows that a new version of the source is only a new label.
 #[must_use]
 pub fn still_published(seen: &Observed, key: &Key) -> bool {
-    let status = seen.object.status.as_ref();
-    let published = status.and_then(|status| status.conditions.reason(ConditionType::Published));
-    published == Some(Reason::Published) && carried_by_outputs(seen, key)
+    let known = seen.object.status.as_ref().and_then(|status| status.key.as_ref());
+    let ours =
+        |output: &Output| existing(seen, output).is_some_and(|secret| ownership(secret, seen.uid()) == Ownership::Ours);
+    let outputs: Vec<_> = seen.outputs().into_iter().filter(ours).collect();
+    let material = published_material(seen, key);
+    known.is_some_and(|known| known.published_time.is_some())
+        && !outputs.is_empty()
+        && outputs.iter().all(|output| carries(seen, output, material.as_ref()))
 }
 
-/// Whether every output of ours that exists carries this key, and at least one does.
-#[must_use]
-pub fn carried_by_outputs(seen: &Observed, key: &Key) -> bool {
-    let Some(provider) = seen.provider() else { return false };
-    let material = material(seen, provider, key, seen.traits.token.as_deref(), None);
-    let mut compared = false;
-    for output in seen.outputs() {
-        let Some(secret) = seen.target(&output.secret_name).and_then(|target| target.secret.as_deref()) else {
-            continue;
-        };
-        match render(&output, &material) {
-            Ok(rendered) if ownership(secret, seen.uid()) == Ownership::Ours && same_data(secret, &rendered) => {
-                compared = true
-            }
-            _ => return false,
-        }
-    }
-    compared
+/// What outputs were made of, if they were made of this key: with the token and the expiry that were known then.
+fn published_material(seen: &Observed, key: &Key) -> Option<Material> {
+    let expiration = seen.object.status.as_ref().and_then(|status| status.expiration.as_ref());
+    let end = expiration.and_then(|known| known.time.as_ref()).map(|time| time.0);
+    let beside = Beside { token: seen.traits.token.as_deref(), expires_at: end };
+    seen.provider().map(|provider| material(seen, provider, key, beside))
+}
+
+fn existing<'a>(seen: &'a Observed, output: &Output) -> Option<&'a Secret> {
+    seen.target(&output.secret_name).and_then(|target| target.secret.as_deref())
+}
+
+fn carries(seen: &Observed, output: &Output, material: Option<&Material>) -> bool {
+    let rendered = material.and_then(|material| render(output, material).ok());
+    rendered.is_some_and(|rendered| existing(seen, output).is_some_and(|secret| same_data(secret, &rendered)))
 }
 
 /// The plan for every declared output.
 #[must_use]
 pub fn plan_outputs(seen: &Observed, carriage: &Carriage<'_>, expires_at: Option<Timestamp>) -> Vec<OutputPlan> {
     let material = match (carriage, seen.provider()) {
-        (Carriage::Proved { key, token }, Some(provider)) => Some(material(seen, provider, key, *token, expires_at)),
-        _ => None,
+        (Carriage::Proved { key, token }, Some(provider)) => {
+            Some(material(seen, provider, key, Beside { token: *token, expires_at }))
+        }
+
+        (Carriage::Refused { key, .. }, Some(_)) => published_material(seen, key),
+        (Carriage::LastKnownGood, _) | (_, None) => None,
     };
     let plan = |output: Output| OutputPlan {
         action: movement(seen, &output, carriage, material.as_ref()),
@@ -161,20 +149,39 @@ pub fn plan_outputs(seen: &Observed, carriage: &Carriage<'_>, expires_at: Option
 }
 
 fn movement(seen: &Observed, output: &Output, carriage: &Carriage<'_>, material: Option<&Material>) -> Move {
-    let existing = seen.target(&output.secret_name).and_then(|target| target.secret.as_deref());
+    let Some(target) = seen.target(&output.secret_name) else {
+        return if was_written(seen, &output.secret_name) { Move::Keep } else { Move::Wait { lost: false } };
+    };
+    let existing = target.secret.as_deref();
     if existing.is_some_and(|secret| ownership(secret, seen.uid()) == Ownership::Foreign) {
         return Move::Blocked;
     }
-    // What cannot be rendered is a violation, and then nothing is carried.
-    let rendered = material.and_then(|material| render(output, material).ok());
-    match (existing, rendered, carriage) {
-        (None, Some(rendered), _) => Move::Create(rendered),
-        (Some(secret), Some(rendered), _) => difference(seen, secret, rendered),
-        (None, None, Carriage::Withdrawn) => Move::Gone,
-        (Some(_), None, Carriage::Withdrawn) => Move::Withdraw,
-        (Some(_), None, _) => Move::Keep,
-        (None, None, _) => Move::Wait { lost: was_written(seen, &output.secret_name) },
+    match (existing, carriage) {
+        (existing, Carriage::Proved { .. }) => match (existing, material.and_then(|made| render(output, made).ok())) {
+            (None, Some(rendered)) => Move::Create(rendered),
+            (Some(secret), Some(rendered)) => difference(seen, secret, rendered),
+            // A token that the format cannot hold: any other such value is a violation.
+            (existing, None) => unproved(seen, output, existing),
+        },
+        (Some(_), Carriage::Refused { everywhere, .. }) if *everywhere || carries(seen, output, material) => {
+            Move::Withdraw
+        }
+        (None, Carriage::Refused { everywhere, .. }) if *everywhere || was_withdrawn(seen) => Move::Gone,
+        (existing, Carriage::Refused { .. } | Carriage::LastKnownGood) => unproved(seen, output, existing),
     }
+}
+
+/// What stands there stays; what does not cannot be made.
+fn unproved(seen: &Observed, output: &Output, existing: Option<&Secret>) -> Move {
+    match existing {
+        Some(_) => Move::Keep,
+        None => Move::Wait { lost: was_written(seen, &output.secret_name) },
+    }
+}
+
+fn was_withdrawn(seen: &Observed) -> bool {
+    let status = seen.object.status.as_ref();
+    status.and_then(|status| status.conditions.reason(ConditionType::Published)) == Some(Reason::Withdrawn)
 }
 
 fn was_written(seen: &Observed, name: &str) -> bool {

@@ -19,7 +19,6 @@ pub fn stalls(reason: Reason) -> bool {
             | Reason::AccessDenied
             | Reason::IPNotAllowed
             | Reason::TargetNotOwned
-            | Reason::WaitingForVerification
     )
 }
 
@@ -30,8 +29,7 @@ fn chosen(reason: Reason) -> bool {
 
 fn fails(finding: &Finding) -> bool {
     match (finding.condition, finding.status) {
-        (_, Status::True) => false,
-        (ConditionType::Authorized, Status::Unknown) => false,
+        (_, Status::True) | (ConditionType::Authorized, Status::Unknown) => false,
         (_, Status::Unknown) => !chosen(finding.reason),
         (_, Status::False) => true,
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 /// Two refusals of a key that was accepted before lie at least this far apart.
 pub const CONFIRMATION: Duration = Duration::from_secs(30);
 /// And at the most so much more.
-const CONFIRMATION_SPREAD: Duration = Duration::from_secs(15);
+const CONFIRMATION_SPREAD: Duration = Duration::from_secs(14);
 const FIRST_RECHECK: Duration = Duration::from_secs(3600);
 const LONGEST_RECHECK: Duration = Duration::from_secs(24 * 3600);
 const FIRST_RETRY: Duration = Duration::from_secs(2);
@@ -21,6 +21,19 @@ pub fn after(time: Timestamp, wait: Duration) -> Timestamp {
     SignedDuration::try_from(wait).ok().and_then(|wait| time.checked_add(wait).ok()).unwrap_or(Timestamp::MAX)
 }
 
+/// `time` without its fraction of a second: times in the status have whole seconds.
+#[must_use]
+pub fn whole_second(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+/// The first whole second that is not before `time`: what shall not come too early is stored so.
+#[must_use]
+pub fn no_sooner(time: Timestamp) -> Timestamp {
+    let floor = whole_second(time);
+    if floor < time { after(floor, A_SECOND) } else { floor }
+}
+
 /// A part of `range` that depends on the object and the attempt alone: as good as chance, and the same after a restart.
 #[must_use]
 pub fn jittered(range: Duration, uid: &str, attempt: &str) -> Duration {
@@ -32,17 +45,24 @@ pub fn jittered(range: Duration, uid: &str, attempt: &str) -> Duration {
 /// The next check of a healthy key: `interval` ± 10 %, always the same for one object.
 #[must_use]
 pub fn healthy(at: Timestamp, interval: Duration, uid: &str) -> Timestamp {
-    after(at, interval.mul_f64(0.9).saturating_add(jittered(interval.mul_f64(0.2), uid, "interval")))
+    no_sooner(after(at, interval.mul_f64(0.9).saturating_add(jittered(interval.mul_f64(0.2), uid, "interval"))))
 }
 
 /// The second look at a key that was accepted before and refused once.
 #[must_use]
 pub fn confirmation(at: Timestamp, uid: &str) -> Timestamp {
-    after(at, CONFIRMATION.saturating_add(jittered(CONFIRMATION_SPREAD, uid, "confirmation")).saturating_add(ROUNDING))
+    no_sooner(after(earliest_confirmation(at), jittered(CONFIRMATION_SPREAD, uid, "confirmation")))
 }
 
-/// Times in the status have whole seconds, so a moment may be stored up to a second early.
-const ROUNDING: Duration = Duration::from_secs(1);
+/// When a second refusal counts, after a first one that is stored as `first`: its moment may be stored up to a second
+/// early, and half a minute shall lie between the two for certain.
+#[must_use]
+pub fn earliest_confirmation(first: Timestamp) -> Timestamp {
+    after(first, CONFIRMATION.saturating_add(A_SECOND))
+}
+
+/// What times in the status are rounded to, and the shortest wait.
+pub const A_SECOND: Duration = Duration::from_secs(1);
 
 /// The next look at a key that was refused `rejections` times in a row: 1 h doubling to 24 h.
 #[must_use]
@@ -54,13 +74,13 @@ pub fn rejected(at: Timestamp, rejections: i32) -> Timestamp {
 #[must_use]
 pub fn inconclusive(at: Timestamp, failures: i32, uid: &str) -> Timestamp {
     let range = doubled(FIRST_RETRY, failures, LONGEST_RETRY);
-    after(at, jittered(range, uid, &format!("{failures}/{}", at.as_second())).max(ROUNDING))
+    no_sooner(after(at, jittered(range, uid, &format!("{failures}/{}", at.as_second())).max(A_SECOND)))
 }
 
-/// When an overdue check of a healthy key starts after this process began to lead.
+/// When an overdue check starts after this process began to lead.
 #[must_use]
 pub fn spread_after_start(leading_since: Timestamp, uid: &str) -> Timestamp {
-    after(leading_since, jittered(START_SPREAD, uid, "start"))
+    no_sooner(after(leading_since, jittered(START_SPREAD, uid, "start")))
 }
 
 fn doubled(first: Duration, count: i32, longest: Duration) -> Duration {
@@ -88,6 +108,26 @@ mod tests {
     }
 
     #[test]
+    fn times_are_stored_in_whole_seconds() {
+        let fraction = START + jiff::SignedDuration::from_millis(10_400);
+        assert_eq!((seconds(whole_second(fraction)), seconds(no_sooner(fraction))), (10, 11));
+        assert_eq!(whole_second(START), no_sooner(START));
+        for time in
+            [healthy(START, Duration::from_secs(301), "a"), confirmation(START, "a"), inconclusive(START, 9, "a")]
+        {
+            assert_eq!(time.subsec_nanosecond(), 0);
+        }
+        assert_eq!(spread_after_start(START, "a").subsec_nanosecond(), 0);
+    }
+
+    #[test]
+    fn overdue_checks_start_within_a_minute() {
+        let starts: Vec<_> = (0..200).map(|uid| seconds(spread_after_start(START, &uid.to_string()))).collect();
+        assert!(starts.iter().all(|start| (0..=60).contains(start)));
+        assert!(starts.iter().filter(|start| **start < 30).count() > 50, "spread, not piled up");
+    }
+
+    #[test]
     fn a_rejected_key_is_checked_after_one_hour_doubling_to_a_day() {
         let hours: Vec<_> = (1..=7).map(|count| seconds(rejected(START, count)) / 3600).collect();
         assert_eq!(hours, [1, 2, 4, 8, 16, 24, 24]);
@@ -104,9 +144,9 @@ mod tests {
 
     #[test]
     fn a_confirmation_comes_after_half_a_minute() {
-        for uid in ["a", "b", "c"] {
+        for uid in ["a", "b", "c", "d", "e", "f", "g", "h"] {
             let wait = seconds(confirmation(START, uid));
-            assert!((30..=46).contains(&wait), "{wait}");
+            assert!((31..=45).contains(&wait), "{wait}");
         }
     }
 }

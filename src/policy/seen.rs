@@ -16,7 +16,8 @@ pub struct Observed {
     pub object: Arc<ConnectorCredential>,
     /// The source Secret.
     pub source: Source,
-    /// A Secret, or its absence, under each declared output's name, in the order of the spec.
+    /// A Secret, or its absence, under each declared output's name, in the order of the spec. Empty when nobody could
+    /// look: then nothing is known to be lost.
     pub targets: Vec<Target>,
     /// Secrets of ours that are not declared any more.
     pub dropped: Vec<Target>,
@@ -89,14 +90,14 @@ impl Observed {
         self.object.metadata.uid.as_deref().unwrap_or_default()
     }
 
-    /// The declared interval between checks.
+    /// The declared interval between checks, within the bounds of the schema.
     #[must_use]
     pub fn interval(&self) -> Duration {
         let declared = self.object.spec.validation.as_ref().and_then(|validation| validation.interval.as_deref());
-        declared.and_then(crate::api::parse_duration).unwrap_or(DEFAULT_INTERVAL)
+        declared.and_then(crate::api::parse_duration).unwrap_or(DEFAULT_INTERVAL).clamp(INTERVALS.0, INTERVALS.1)
     }
 
-    /// What stands under this output's name.
+    /// What stands under this output's name; `None` when nobody could look.
     #[must_use]
     pub fn target(&self, name: &str) -> Option<&Target> {
         self.targets.iter().find(|target| target.name == name)
@@ -105,6 +106,8 @@ impl Observed {
 
 /// `spec.validation.interval` when it is not set.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(3600);
+/// The shortest and the longest interval that can be declared.
+const INTERVALS: (Duration, Duration) = (Duration::from_secs(300), Duration::from_secs(24 * 3600));
 
 /// The outputs that a credential declares, or the default one.
 #[must_use]

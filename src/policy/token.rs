@@ -1,6 +1,6 @@
 //! How long does a minted token serve? Two thirds of its life, counted from before it was asked for.
 
-use super::schedule::after;
+use super::schedule::{after, whole_second};
 use crate::api::TokenStatus;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -16,8 +16,8 @@ pub const CLAIM: Duration = Duration::from_secs(60);
 pub fn course(asked: Timestamp, lifetime: Duration) -> TokenStatus {
     let lifetime = lifetime.clamp(SHORTEST, LONGEST);
     TokenStatus {
-        expiration_time: Some(Time(after(asked, lifetime))),
-        renewal_time: Some(Time(after(asked, lifetime.mul_f64(2.0 / 3.0)))),
+        expiration_time: Some(Time(whole_second(after(asked, lifetime)))),
+        renewal_time: Some(Time(whole_second(after(asked, lifetime.mul_f64(2.0 / 3.0))))),
     }
 }
 

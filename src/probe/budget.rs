@@ -1,10 +1,10 @@
 //! May this account be asked now? A tenth of what the provider allows it, in every window, half of it kept for keys
-//! that were accepted before; and a few conversations with a provider at a time.
+//! that were accepted before.
 //!
-//! Time is passed in, since a fixed point. Whoever has to wait is told for how long and sent away: no slot is held.
+//! Time is passed in, since a fixed point. Whoever has to wait is told until when and sent away.
 
-use crate::providers::{Budget, Profile, ProviderKind};
-use std::collections::{BTreeMap, HashMap};
+use crate::providers::{Budget, Profile};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,10 +16,6 @@ const SWEEP_AT: usize = 1024;
 /// What a window after the first holds at once: an eighth. The rest refills over its length, so that no stretch of
 /// that length ever sees more than the window's number.
 const SHARE_AT_ONCE: f64 = 1.0 / 8.0;
-/// Between two of those who wait for a slot.
-const SLOT_SPACING: Duration = Duration::from_millis(50);
-const SLOT_WAIT: Duration = Duration::from_secs(1);
-const LONGEST_SLOT_WAIT: Duration = Duration::from_secs(30);
 const LONGEST_BUDGET_WAIT: Duration = Duration::from_secs(900);
 
 /// One window of one account.
@@ -53,11 +49,18 @@ impl Level {
 
 /// Hands out times to come back, one after another: those who wait do not all come at once.
 #[derive(Debug, Default)]
-struct Turns(Duration);
+pub(super) struct Turns(pub(super) Duration);
 
 impl Turns {
-    fn next(&mut self, earliest: Duration, spacing: Duration, latest: Duration) -> Duration {
-        self.0 = self.0.saturating_add(spacing).max(earliest).min(latest.max(earliest));
+    /// A turn that has passed holds up nobody.
+    pub(super) fn next(
+        &mut self,
+        now: Duration,
+        (earliest, latest): (Duration, Duration),
+        spacing: Duration,
+    ) -> Duration {
+        let after_others = if self.0 > now { self.0.saturating_add(spacing) } else { earliest };
+        self.0 = after_others.max(earliest).min(latest.max(earliest));
         self.0
     }
 }
@@ -108,7 +111,7 @@ impl Bucket {
         let rate = self.levels.iter().map(|level| level.rate).fold(f64::INFINITY, f64::min);
         let spacing = Duration::from_secs_f64((cost / rate).min(LONGEST_BUDGET_WAIT.as_secs_f64()));
         let turns = if proved { &mut self.turns_of_proved } else { &mut self.turns_of_new };
-        Err(turns.next(earliest, spacing, now.saturating_add(LONGEST_BUDGET_WAIT)))
+        Err(turns.next(now, (earliest, now.saturating_add(LONGEST_BUDGET_WAIT)), spacing))
     }
 
     fn give_back(&mut self, unused: f64) {
@@ -188,78 +191,10 @@ impl Drop for Grant {
     }
 }
 
-/// How many conversations there are with each provider, and how many of them for each namespace.
-#[derive(Debug)]
-pub(super) struct Slots {
-    of_provider: usize,
-    of_namespace: usize,
-    held: Mutex<Held>,
-}
-
-#[derive(Debug, Default)]
-struct Held {
-    by_provider: BTreeMap<ProviderKind, usize>,
-    by_namespace: BTreeMap<(ProviderKind, String), Share>,
-}
-
-#[derive(Debug, Default)]
-struct Share {
-    held: usize,
-    turns: Turns,
-}
-
-impl Slots {
-    /// `of_provider` conversations with each provider at a time, a quarter of them for one namespace.
-    pub(super) fn new(of_provider: usize) -> Self {
-        Self { of_provider, of_namespace: of_provider.div_ceil(4), held: Mutex::default() }
-    }
-
-    fn held(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes a slot, or says when to come back.
-    pub(super) fn take(self: &Arc<Self>, kind: ProviderKind, namespace: &str, now: Duration) -> Result<Slot, Duration> {
-        let mut held = self.held();
-        if held.by_namespace.len() >= SWEEP_AT {
-            held.by_namespace.retain(|_, share| share.held > 0 || share.turns.0 > now);
-        }
-        let Held { by_provider, by_namespace } = &mut *held;
-        let all = by_provider.entry(kind).or_default();
-        let share = by_namespace.entry((kind, namespace.to_owned())).or_default();
-        if *all >= self.of_provider || share.held >= self.of_namespace {
-            let latest = now.saturating_add(LONGEST_SLOT_WAIT);
-            return Err(share.turns.next(now.saturating_add(SLOT_WAIT), SLOT_SPACING, latest));
-        }
-        *all = all.saturating_add(1);
-        share.held = share.held.saturating_add(1);
-        Ok(Slot { slots: Arc::clone(self), kind, namespace: namespace.to_owned() })
-    }
-}
-
-/// One conversation; dropped when it is over.
-#[derive(Debug)]
-pub(super) struct Slot {
-    slots: Arc<Slots>,
-    kind: ProviderKind,
-    namespace: String,
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        let mut held = self.slots.held();
-        if let Some(all) = held.by_provider.get_mut(&self.kind) {
-            *all = all.saturating_sub(1);
-        }
-        if let Some(share) = held.by_namespace.get_mut(&(self.kind, std::mem::take(&mut self.namespace))) {
-            share.held = share.held.saturating_sub(1);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::providers::ProviderKind;
 
     const ACCOUNT: Tag = [1; 32];
 
@@ -292,6 +227,7 @@ mod tests {
         sent
     }
 
+    #[expect(clippy::arithmetic_side_effects, reason = "indices and times of a test")]
     fn most_within(sent: &[Duration], window: Duration) -> usize {
         let (mut first, mut most) = (0, 0);
         for (last, at) in sent.iter().enumerate() {
@@ -402,35 +338,5 @@ mod tests {
         let waits: Vec<_> =
             (0..10).filter_map(|_| budgets.take(&course(ACCOUNT, profile, true), Duration::ZERO).err()).collect();
         assert!(waits.windows(2).all(|pair| pair[1] >= pair[0] + seconds(19)), "{waits:?}");
-    }
-
-    #[test]
-    fn one_namespace_never_has_all_slots() {
-        let slots = Arc::new(Slots::new(8));
-        let mut held = vec![];
-        while let Ok(slot) = slots.take(ProviderKind::ZenFlow, "greedy", Duration::ZERO) {
-            held.push(slot);
-        }
-        assert_eq!(held.len(), 2);
-        for namespace in ["a", "b", "c"] {
-            held.push(slots.take(ProviderKind::ZenFlow, namespace, Duration::ZERO).unwrap());
-            held.push(slots.take(ProviderKind::ZenFlow, namespace, Duration::ZERO).unwrap());
-        }
-        assert!(slots.take(ProviderKind::ZenFlow, "d", Duration::ZERO).is_err());
-        assert!(slots.take(ProviderKind::Flowlu, "greedy", Duration::ZERO).is_ok());
-        held.clear();
-        assert!(slots.take(ProviderKind::ZenFlow, "greedy", Duration::ZERO).is_ok());
-        let one = Arc::new(Slots::new(1));
-        assert!(one.take(ProviderKind::ZenFlow, "a", Duration::ZERO).is_ok());
-    }
-
-    #[test]
-    fn ten_thousand_who_wait_for_a_slot_are_spread() {
-        let slots = Arc::new(Slots::new(1));
-        let _held = slots.take(ProviderKind::ZenFlow, "a", Duration::ZERO).unwrap();
-        let waits: Vec<_> =
-            (0..10_000).filter_map(|_| slots.take(ProviderKind::ZenFlow, "a", Duration::ZERO).err()).collect();
-        assert_eq!(waits.len(), 10_000);
-        assert_eq!((waits.first(), waits.last()), (Some(&seconds(1)), Some(&seconds(30))));
     }
 }

@@ -5,25 +5,26 @@
 
 mod answers;
 mod budget;
+mod conversation;
 mod reply;
 mod resolver;
+mod slots;
+mod tls;
 mod transport;
 
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::credential::Key;
-use crate::providers::{
-    AccountId, Ask, BaseUrl, Depth, Doubt, Given, Profile, Provider, Reply, Step, Unaddressable, Verdict,
-};
+use crate::providers::{Depth, Given, Provider, Unaddressable, Verdict};
 use answers::{Answers, Seal};
-use budget::{Budgets, Course, Grant, Slot, Slots, Tag};
+use budget::{Budgets, Course, Grant};
+use conversation::{Matter, converse};
 use jiff::Timestamp;
+use slots::{Slot, Slots};
 use std::sync::Arc;
 use std::time::Duration;
-use transport::{Answer, Transport};
+use transport::Transport;
 
-/// Requests of one conversation, whatever its provider wants.
-const MOST_REQUESTS: u32 = 8;
 /// Until somebody else's answer to the same question is looked for.
 const SAME_QUESTION_WAIT: Duration = Duration::from_secs(1);
 
@@ -190,7 +191,7 @@ impl Prober {
             Ok(admitted) => admitted,
             Err(later) => return later,
         };
-        let checked = Arc::new(self.converse(&matter, grant).await);
+        let checked = Arc::new(converse(self, &matter, grant).await);
         place.leave(Arc::clone(&checked));
         Outcome::Checked { checked, shared: false }
     }
@@ -206,140 +207,9 @@ impl Prober {
         let grant = self.budgets.take(&course, now).map_err(later(Wait::Budget))?;
         Ok((slot, grant))
     }
-
-    /// The whole conversation, within its deadline.
-    async fn converse(&self, matter: &Matter<'_>, grant: Grant) -> Checked {
-        let (asked_at, started) = (self.clock.now(), self.clock.monotonic());
-        let mut talk = Talk { prober: self, matter, grant, requests: 0, retry_after: None };
-        let verdict = tokio::time::timeout(self.limits.conversation, talk.run()).await;
-        let verdict = verdict.unwrap_or(Verdict::Inconclusive(Doubt::Unavailable));
-        let wait = match verdict {
-            Verdict::Inconclusive(_) => talk.retry_after,
-            Verdict::Accepted(_) | Verdict::Rejected(_) => None,
-        };
-        let now = self.clock.monotonic();
-        if let Some(wait) = wait {
-            talk.grant.close_until(now.saturating_add(wait));
-        }
-        let retry_at = wait.map(|wait| after(self.clock.now(), wait));
-        Checked { verdict, retry_at, asked_at, duration: now.saturating_sub(started), requests: talk.requests }
-    }
 }
 
-/// What a check is about.
-struct Matter<'a> {
-    provider: &'a dyn Provider,
-    given: Given<'a>,
-    base: BaseUrl,
-}
-
-impl Matter<'_> {
-    /// Equal for those who may share an answer.
-    fn question(&self, seal: &Seal) -> Tag {
-        let depth = match self.given.depth {
-            Depth::Declared => "declared",
-            Depth::LeastPrivilege => "least privilege",
-        };
-        let member = self.provider.profile().member;
-        let account = match self.provider.account() {
-            AccountId::Named(account) => account,
-            AccountId::ByKey => String::new(),
-        };
-        let questions = self.provider.questions(self.given.site);
-        seal.tag(&["question", member, self.base.as_str(), &account, self.given.key.reveal(), &questions, depth])
-    }
-
-    /// Equal for those who share a budget.
-    fn account(&self, seal: &Seal) -> Tag {
-        let member = self.provider.profile().member;
-        match self.provider.account() {
-            AccountId::Named(account) => seal.tag(&["account", member, self.base.as_str(), &account]),
-            AccountId::ByKey => seal.tag(&["key", member, self.base.as_str(), self.given.key.reveal()]),
-        }
-    }
-}
-
-/// One conversation under way.
-struct Talk<'a> {
-    prober: &'a Prober,
-    matter: &'a Matter<'a>,
-    grant: Grant,
-    requests: u32,
-    /// What the last answer asked for.
-    retry_after: Option<Duration>,
-}
-
-impl Talk<'_> {
-    fn profile(&self) -> &'static Profile {
-        self.matter.provider.profile()
-    }
-
-    async fn run(&mut self) -> Verdict {
-        let mut heard = vec![];
-        loop {
-            let ask = match self.matter.provider.next(&self.matter.given, &heard) {
-                Step::Done(verdict) => return verdict,
-                Step::Ask(ask) => ask,
-            };
-            if self.requests >= MOST_REQUESTS || !self.grant.spend() {
-                return Verdict::Inconclusive(Doubt::Unexpected);
-            }
-            match self.ask(&ask).await {
-                Ok(reply) => heard.push(reply),
-                Err(doubt) => return Verdict::Inconclusive(doubt),
-            }
-        }
-    }
-
-    async fn ask(&mut self, ask: &Ask) -> Result<Reply, Doubt> {
-        self.requests = self.requests.saturating_add(1);
-        self.retry_after = None;
-        let clock = &self.prober.clock;
-        let started = clock.monotonic();
-        let answer = self.prober.transport.send(&self.matter.base, ask).await;
-        let duration = clock.monotonic().saturating_sub(started);
-        let status = answer.as_ref().ok().map(|answer| answer.status);
-        let fault = answer.as_ref().map_or_else(|fault| Some(*fault), Answer::fault);
-        let judged = match answer {
-            Ok(answer) => {
-                self.mind(&answer);
-                reply::judge(answer)
-            }
-            Err(_) => Err(Doubt::Unavailable),
-        };
-        let outcome = match (fault, &judged) {
-            (Some(fault), _) => fault.name(),
-            (None, Ok(_)) => "answered",
-            (None, Err(doubt)) => doubt_name(*doubt),
-        };
-        let duration = duration.as_secs_f64();
-        tracing::info!(provider = self.profile().kind.name(), status, duration, outcome, "called a provider");
-        judged
-    }
-
-    /// Remembers how long the provider wants to be left alone.
-    fn mind(&mut self, answer: &Answer) {
-        let now = self.prober.clock.now();
-        let date = answer.headers.date.as_deref().and_then(reply::http_date);
-        let asked = answer.headers.retry_after.as_deref();
-        self.retry_after = asked.and_then(|value| reply::retry_after(value, date, now));
-        if let Some([limit, remaining, reset]) =
-            answer.headers.rate_limit.as_ref().filter(|_| self.profile().announces_limits)
-            && let Some(pause) = reply::pause(limit, remaining, reset, (date, now))
-        {
-            self.grant.close_until(self.prober.clock.monotonic().saturating_add(pause));
-        }
-    }
-}
-
-const fn doubt_name(doubt: Doubt) -> &'static str {
-    match doubt {
-        Doubt::Unavailable => "unavailable",
-        Doubt::RateLimited => "rate limited",
-        Doubt::Unexpected => "unexpected",
-    }
-}
-
+/// Saturates at the end of time.
 fn after(now: Timestamp, wait: Duration) -> Timestamp {
     now.saturating_add(wait).unwrap_or(Timestamp::MAX)
 }

@@ -7,6 +7,7 @@ mod encode;
 mod flow;
 mod flowlu;
 mod inflow;
+mod scope;
 mod site;
 mod talk;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What the tables of all providers share.
 
 use super::*;
+use std::fmt::Write;
 
 pub(super) const EXAMPLE_UUID: &str = "00000000-0000-4000-8000-000000000000";
 
@@ -37,6 +38,7 @@ pub(super) fn verdict_deep(provider: &dyn Provider, heard: &[Reply]) -> String {
     step(provider, &site(), Depth::LeastPrivilege, heard)
 }
 
+#[expect(clippy::use_debug, reason = "names of enum members in words for assertions")]
 fn told(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Rejected(rejection) => format!("rejected {rejection:?}"),
@@ -47,10 +49,10 @@ fn told(verdict: &Verdict) -> String {
                 text.push_str(" token");
             }
             if !proof.unverifiable.is_empty() {
-                text.push_str(&format!(" unverifiable={:?}", proof.unverifiable));
+                write!(text, " unverifiable={:?}", proof.unverifiable).unwrap();
             }
             if let Some(undeclared) = &proof.undeclared {
-                text.push_str(&format!(" undeclared={undeclared:?}"));
+                write!(text, " undeclared={undeclared:?}").unwrap();
             }
             text
         }
@@ -66,13 +68,13 @@ pub(super) fn asked_at(provider: &dyn Provider, site: &Site, heard: &[Reply]) ->
     assert!(!format!("{ask:?}").contains("EXAMPLE"), "a question shows the key");
     let mut text = format!("{:?} {} accept={}", ask.method(), ask.path(), ask.accepts());
     for (name, _) in ask.secret_headers() {
-        text.push_str(&format!(" header {name}"));
+        write!(text, " header {name}").unwrap();
     }
     for (name, _) in ask.secret_query() {
-        text.push_str(&format!(" query {name}"));
+        write!(text, " query {name}").unwrap();
     }
     for (name, _) in ask.fields() {
-        text.push_str(&format!(" form {name}"));
+        write!(text, " form {name}").unwrap();
     }
     text
 }

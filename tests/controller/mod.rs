@@ -1,3 +1,10 @@
 //! Does the operator do its job? The real binary against the real API server and simulated providers.
 
+mod cast;
+mod healing;
 mod main_job;
+mod ownership;
+mod process;
+mod publishing;
+mod seen_by_kubectl;
+mod verdicts;

@@ -44,6 +44,14 @@ pub(crate) async fn bed() -> Bed {
     Bed { plane, client }
 }
 
+/// A bed of one's own, for tests that stop parts of it. It lives as long as the test process.
+pub(crate) async fn private_bed() -> Bed {
+    let plane = tokio::task::spawn_blocking(start).await.expect("starting the control plane does not panic");
+    let plane: &'static ControlPlane = Box::leak(Box::new(plane.unwrap_or_else(|message| panic!("{message}"))));
+    let client = plane.client().await.expect("the kubeconfig is our own");
+    Bed { plane, client }
+}
+
 fn start() -> Result<ControlPlane, String> {
     let binaries = controlplane::find_or_build(progress::on_stderr());
     let options = Options { definitions: definitions(), ..Options::default() };

@@ -40,7 +40,11 @@ impl Stage {
 
     /// The same with further flags for the operator.
     pub(crate) async fn set_with(prefix: &str, flags: &[&str]) -> Self {
-        let bed = bed().await;
+        Self::set_on(bed().await, prefix, flags).await
+    }
+
+    /// The same on this control plane.
+    pub(crate) async fn set_on(bed: Bed, prefix: &str, flags: &[&str]) -> Self {
         let namespace = bed.namespace(prefix).await;
         let simulator = Simulator::start(simulator::Options::default()).await.expect("loopback has free ports");
         simulator.set_switches(Switches { limits: false, ..Switches::default() });
@@ -70,11 +74,9 @@ impl Stage {
     /// A key that nobody knows, of the form that this provider's have.
     pub(crate) fn wrong_key(&self, provider: Provider) -> String {
         let prefix = if matches!(provider, Provider::ZenFlow) { "zenflow_live_" } else { "" };
-        let number = self.canaries.lock().expect("no test panicked here").len();
-        let key = format!(
-            "{prefix}{WRONG}{:016x}",
-            u64::try_from(number).expect("few").wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0xabcd_ef01_2345_6789
-        );
+        let noise: [u8; 12] = ring::rand::generate(&ring::rand::SystemRandom::new()).expect("randomness").expose();
+        let noise = simulator::key_hash(&String::from_utf8_lossy(&noise));
+        let key = format!("{prefix}{WRONG}{}", &noise[..24]);
         self.watch_for(&key);
         key
     }
@@ -164,6 +166,31 @@ impl Stage {
         self.secrets().delete(name, &DeleteParams::default()).await.expect("it is there");
     }
 
+    /// Sets an annotation on a credential.
+    pub(crate) async fn annotate(&self, name: &str, annotation: &str, value: &str) {
+        let patch = json!({"metadata": {"annotations": {annotation: value}}});
+        let patched = self.credentials().patch(name, &PatchParams::default(), &Patch::Merge(patch)).await;
+        patched.expect("the administrator may annotate");
+    }
+
+    /// Creates two Roles in the namespace that together grant what the manifest grants: `credentials` and `secrets`.
+    pub(crate) async fn roles_of_the_operator(&self) -> [&'static str; 2] {
+        let rule = |group: &str, resources: &[&str], verbs: &[&str]| json!({"apiGroups": [group], "resources": resources, "verbs": verbs});
+        let group = "connector-operator.io";
+        let credentials = vec![
+            rule(group, &["connectorcredentials"], &["get", "list", "watch"]),
+            rule(group, &["connectorcredentials/status"], &["get", "patch"]),
+            rule("events.k8s.io", &["events"], &["create", "patch"]),
+        ];
+        let secrets = vec![rule("", &["secrets"], &["get", "create", "update", "delete"])];
+        for (name, rules) in [("credentials", credentials), ("secrets", secrets)] {
+            let role = serde_json::from_value(json!({"metadata": {"name": name}, "rules": rules})).expect("a Role");
+            let api: Api<k8s_openapi::api::rbac::v1::Role> = self.bed.api(&self.namespace);
+            api.create(&kube::api::PostParams::default(), &role).await.expect("it is made");
+        }
+        ["credentials", "secrets"]
+    }
+
     fn last_log_lines(&self) -> String {
         let log = self.operator.log();
         let lines: Vec<_> = log.lines().collect();
@@ -201,7 +228,9 @@ async fn start(bed: &Bed, namespace: &str, directory: &std::path::Path, flags: &
         ["--metrics-address=127.0.0.1:0", "--health-address=127.0.0.1:0", "--log-level=trace", "--log-format=json"]
             .map(str::to_owned)
             .to_vec();
-    args.push(format!("--kubeconfig={}", kubeconfig.display()));
+    if !flags.iter().any(|flag| flag.starts_with("--kubeconfig")) {
+        args.push(format!("--kubeconfig={}", kubeconfig.display()));
+    }
     args.push(format!("--config={}", config.display()));
     args.push(format!("--watch-namespace={namespace}"));
     args.extend(flags.iter().map(|flag| (*flag).to_owned()));

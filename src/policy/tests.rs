@@ -1,0 +1,12 @@
+//! Do decisions keep the contract? Tables by question, histories at random, and a simulated day.
+
+mod conditions;
+mod confidence;
+mod day;
+mod expiry;
+mod histories;
+pub(super) mod lint;
+mod messages;
+mod outputs;
+mod scheduling;
+mod token;

@@ -55,6 +55,33 @@ fn span(text: &str) -> Result<Duration, String> {
     crate::api::parse_duration(text).ok_or_else(|| "a duration is written as 10s, 2m or 1h".to_owned())
 }
 
+impl ClusterFlags {
+    /// The flags among the words of an unfinished line, for completion.
+    pub(super) fn of_words(words: &[String]) -> Self {
+        let find = |names: &[&str]| {
+            let mut found = None;
+            for (place, word) in words.iter().enumerate() {
+                let (name, value) =
+                    word.split_once('=').map_or((word.as_str(), None), |(name, value)| (name, Some(value)));
+                if names.contains(&name) {
+                    found = value.map(str::to_owned).or_else(|| words.get(place.saturating_add(1)).cloned());
+                }
+            }
+            found.filter(|value| !value.is_empty())
+        };
+        Self {
+            namespace: find(&["-n", "--namespace"]),
+            kubeconfig: find(&["--kubeconfig"]).map(OsString::from).or_else(|| std::env::var_os("KUBECONFIG")),
+            context: find(&["--context"]),
+            cluster: find(&["--cluster"]),
+            user: find(&["--user"]),
+            impersonate: None,
+            groups: Vec::new(),
+            request_timeout: None,
+        }
+    }
+}
+
 /// A way to the API server, in a namespace.
 #[derive(Clone)]
 pub(super) struct Cluster {
@@ -124,11 +151,11 @@ impl Cluster {
         self.api::<ConnectorCredential>()
             .get(name)
             .await
-            .map_err(|error| self.trouble(Verb::Get, "connectorcredentials", &error, &what))
+            .map_err(|error| self.trouble((Verb::Get, "connectorcredentials"), &error, &what))
     }
 
     /// Says what a failed call means.
-    pub(super) fn trouble(&self, verb: Verb, resource: &'static str, error: &kube::Error, what: &str) -> Trouble {
+    pub(super) fn trouble(&self, (verb, resource): (Verb, &'static str), error: &kube::Error, what: &str) -> Trouble {
         let failure = Failure::new(verb, resource, error);
         Trouble::call(&failure, what, Some(&self.namespace))
     }

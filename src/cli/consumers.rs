@@ -2,12 +2,16 @@
 
 use super::cluster::Cluster;
 use crate::error::{Class, Failure};
+use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Pod, PodSpec, Volume};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use kube::Resource;
 use kube::api::ListParams;
+use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 
 /// A Pod that uses an output.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,32 +49,29 @@ pub(super) async fn consumers(cluster: &Cluster, secrets: &BTreeSet<String>) -> 
     Ok(consumers)
 }
 
-/// The owners of a Pod. Who may not read a ReplicaSet or Job sees it without its own owner.
+/// The owners of a Pod. Who may not read a `ReplicaSet` or Job sees it without its own owner.
 async fn owners(cluster: &Cluster, meta: &ObjectMeta, known: &mut BTreeMap<String, Option<String>>) -> Vec<String> {
     let Some(owner) = controller(meta) else { return Vec::new() };
     let first = format!("{}/{}", owner.kind, owner.name);
-    let second = match known.get(&first) {
-        Some(second) => second.clone(),
-        None => {
-            let found = match owner.kind.as_str() {
-                "ReplicaSet" => cluster
-                    .api::<ReplicaSet>()
-                    .get_metadata_opt(&owner.name)
-                    .await
-                    .ok()
-                    .flatten()
-                    .map(|set| set.metadata),
-                "Job" => {
-                    cluster.api::<Job>().get_metadata_opt(&owner.name).await.ok().flatten().map(|job| job.metadata)
-                }
-                _ => None,
-            };
-            let second = found.as_ref().and_then(controller).map(|owner| format!("{}/{}", owner.kind, owner.name));
-            known.insert(first.clone(), second.clone());
-            second
-        }
-    };
+    if !known.contains_key(&first) {
+        let found = match owner.kind.as_str() {
+            "ReplicaSet" => above::<ReplicaSet>(cluster, &owner.name).await,
+            "Job" => above::<Job>(cluster, &owner.name).await,
+            _ => None,
+        };
+        known.insert(first.clone(), found);
+    }
+    let second = known.get(&first).cloned().flatten();
     std::iter::once(first).chain(second).collect()
+}
+
+/// What owns an object of this kind and name, if it may be read.
+async fn above<K>(cluster: &Cluster, name: &str) -> Option<String>
+where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug,
+{
+    let found = cluster.api::<K>().get_metadata_opt(name).await.ok().flatten()?;
+    controller(&found.metadata).map(|owner| format!("{}/{}", owner.kind, owner.name))
 }
 
 fn controller(meta: &ObjectMeta) -> Option<&OwnerReference> {
@@ -101,8 +102,9 @@ fn mounted(volume: &Volume) -> Vec<String> {
 
 /// Why something is not shown, in a few words.
 pub(super) fn hidden(failure: &Failure) -> String {
-    match failure.class() {
-        Class::Forbidden => format!("not shown: you may not {} {} here", failure.verb, failure.resource),
-        _ => format!("not shown: {failure}"),
+    if failure.class() == Class::Forbidden {
+        format!("not shown: you may not {} {} here", failure.verb, failure.resource)
+    } else {
+        format!("not shown: {failure}")
     }
 }

@@ -141,9 +141,9 @@ fn timeline(objects: &[ConnectorCredential], qualified: bool, now: Timestamp) ->
     if expiring.is_empty() {
         return page;
     }
-    let title = |object: &ConnectorCredential| match qualified {
-        true => format!("{}/{}", object::namespace(object), object::name(object)),
-        false => object::name(object).to_owned(),
+    let title = |object: &ConnectorCredential| {
+        let name = object::name(object);
+        if qualified { format!("{}/{name}", object::namespace(object)) } else { name.to_owned() }
     };
     let longest = expiring.iter().map(|(_, object, _)| title(object).chars().count()).max().unwrap_or_default();
     let left = longest.clamp(4, 28);
@@ -182,8 +182,7 @@ fn column(time: Timestamp, width: usize, now: Timestamp) -> Option<usize> {
 /// Dates, one for each thirty days.
 fn scale(width: usize, now: Timestamp) -> String {
     let mut scale = String::new();
-    for days in [0, 30, 60] {
-        let time = after(now, Duration::from_secs(days * 86_400));
+    for time in [0, 30, 60].map(|days| after(now, Duration::from_secs(86_400).saturating_mul(days))) {
         let at = column(time, width, now).unwrap_or_default();
         scale.push_str(&" ".repeat(at.saturating_sub(scale.chars().count())));
         scale.push('|');

@@ -33,6 +33,8 @@ use trouble::{Ending, Trouble};
 const NAME: &str = "connectorctl";
 /// The name of the binary when it is a plugin of kubectl, and what its users type.
 const PLUGIN: (&str, &str) = ("kubectl-connector", "kubectl connector");
+/// The name under which kubectl asks for completion.
+const COMPLETER: &str = "kubectl_complete-connector";
 
 /// How the program is called.
 #[derive(Debug, Clone, Copy)]
@@ -89,7 +91,7 @@ enum Task {
     /// Print what a maintainer needs to help; nothing secret
     #[command(after_help = examples::REPORT)]
     Report(Box<report::Report>),
-    /// Print the CustomResourceDefinition
+    /// Print the definition of the kind `ConnectorCredential`
     #[command(after_help = examples::CRD)]
     Crd,
     /// Print a completion script for a shell
@@ -108,14 +110,25 @@ enum Task {
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let called = arguments.first().map(Path::new).and_then(Path::file_stem).unwrap_or_default();
-    let shown = Shown { program: if called == PLUGIN.0 { PLUGIN.1 } else { NAME } };
+    let shown = Shown { program: if called == PLUGIN.0 || called == COMPLETER { PLUGIN.1 } else { NAME } };
+    if called == COMPLETER {
+        let output = Output::new(Colour::Never);
+        return ended(completion::complete_for_kubectl(&arguments, shown, output), output);
+    }
+    if completion::completed(&arguments, shown) {
+        return ExitCode::SUCCESS;
+    }
     let line = command(shown).try_get_matches_from(arguments).and_then(|found| Line::from_arg_matches(&found));
     let line = match line {
         Ok(line) => line,
         Err(error) => return usage(&error),
     };
     let output = Output::new(line.color);
-    let outcome = run(line.task, output, &shown);
+    ended(run(line.task, output, &shown), output)
+}
+
+/// Tells what went wrong, and sets the exit code.
+fn ended(outcome: Result<Ending, Trouble>, output: Output) -> ExitCode {
     match outcome {
         Ok(ending) => ending.into(),
         Err(trouble) => {
@@ -155,8 +168,8 @@ fn run(task: Task, output: Output, shown: &Shown) -> Result<Ending, Trouble> {
             let text = format!("{NAME} {}\n", env!("CARGO_PKG_VERSION"));
             output.raw(text.as_bytes()).map(|()| Ending::Good)
         }
-        Task::Completion(completion) => completion.run(output, *shown),
-        Task::Man(man) => man.run(*shown),
+        Task::Completion(completion) => completion.run(output),
+        Task::Man(man) => man.run(),
         Task::Verify(verify) => wait(verify.run(output, shown)),
         Task::Status(status) => wait(status.run(output, shown)),
         Task::List(list) => wait(list.run(output, shown)),

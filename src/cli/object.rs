@@ -37,7 +37,9 @@ pub(super) fn print(
         Form::Table | Form::Wide => return output.page(&page()),
         Form::Name => {
             let mut names = Page::default();
-            objects.iter().for_each(|object| names.say(format!("{RESOURCE}/{}", name(object))));
+            for object in objects {
+                names.say(format!("{RESOURCE}/{}", name(object)));
+            }
             return output.page(&names);
         }
         Form::Json => output::Form::Json,

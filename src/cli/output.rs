@@ -73,12 +73,17 @@ impl Output {
     }
 
     /// Prints bytes as they are.
+    #[expect(clippy::unused_self, reason = "who prints holds the output")]
     pub(super) fn raw(self, bytes: &[u8]) -> Result<(), Trouble> {
         let mut out = io::stdout().lock();
-        out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| match error.kind() {
+        out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| {
             // Whoever read has seen enough: that is no failure.
-            io::ErrorKind::BrokenPipe => Trouble::ClosedPipe,
-            kind => Trouble::new(format!("cannot write to standard output: {kind}")),
+            let closed = error.kind() == io::ErrorKind::BrokenPipe;
+            if closed {
+                Trouble::ClosedPipe
+            } else {
+                Trouble::new(format!("cannot write to standard output: {}", error.kind()))
+            }
         })
     }
 
@@ -105,6 +110,7 @@ impl Output {
         }
     }
 
+    #[expect(clippy::unused_self, reason = "who prints holds the output")]
     fn aside(self, text: &str) {
         let mut error = io::stderr().lock();
         // Nobody is left who could be told.

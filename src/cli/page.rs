@@ -115,9 +115,10 @@ impl Page {
             for word in words.iter().filter(|word| !word.text.is_empty()) {
                 let coloured = colour && word.tone != Tone::Plain;
                 // Writing to a String cannot fail.
-                let _ok = match coloured {
-                    true => write!(line, "{}{}\u{1b}[0m", word.tone.code(), word.text),
-                    false => write!(line, "{}", word.text),
+                let _ok = if coloured {
+                    write!(line, "{}{}\u{1b}[0m", word.tone.code(), word.text)
+                } else {
+                    write!(line, "{}", word.text)
                 };
             }
             text.push_str(line.trim_end());

@@ -76,8 +76,6 @@ pub(super) fn pressing(object: &ConnectorCredential) -> Option<Reason> {
     let conditions = object.status.as_ref()?.conditions.as_slice();
     let ready = conditions.reason(ConditionType::Ready)?;
     let warnings = [ConditionType::Expiring, ConditionType::OverPrivileged, ConditionType::RotationDue];
-    match ready {
-        Reason::Ready => warnings.into_iter().find_map(|kind| conditions.reason(kind)).or(Some(ready)),
-        other => Some(other),
-    }
+    let warning = || warnings.into_iter().find_map(|kind| conditions.reason(kind));
+    Some(if ready == Reason::Ready { warning().unwrap_or(ready) } else { ready })
 }

@@ -1,6 +1,7 @@
 //! `render`: the outputs as they would be. Calls no provider, and reads no key unless told to show it.
 
 use super::cluster::{Cluster, ClusterFlags};
+use super::completion;
 use super::object;
 use super::output::{self, Output};
 use super::trouble::{Ending, Trouble};
@@ -8,10 +9,12 @@ use crate::api::{ConnectorCredential, Output as Declared};
 use crate::credential::{AccessToken, Key};
 use crate::error::Verb;
 use crate::outputs::{Rendered, labels, render, token_in};
-use crate::policy::publishing::{material, violation};
+use crate::policy::publishing::{Beside, is_local, material};
+use crate::policy::violation::violation;
 use crate::policy::{Observed, Ownership, Source, Target, Traits, declared_outputs, ownership, resolve};
 use crate::providers::Provider;
 use clap::{Args, ValueEnum};
+use clap_complete::engine::ArgValueCandidates;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::{Map, Value, json};
@@ -24,7 +27,7 @@ const REDACTED: &str = "REDACTED";
 #[derive(Debug, Args)]
 pub(super) struct Render {
     /// The credential
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(completion::names))]
     name: String,
     /// Show keys and tokens as they are
     #[arg(long)]
@@ -127,7 +130,7 @@ async fn real(cluster: &Cluster, seen: &mut Observed) -> Result<Filling, Trouble
     let secrets = cluster.api::<Secret>();
     let read = async |name: &str| {
         let found = secrets.get_opt(name).await;
-        found.map_err(|error| cluster.trouble(Verb::Get, "secrets", &error, &format!("cannot read Secret {name}")))
+        found.map_err(|error| cluster.trouble((Verb::Get, "secrets"), &error, &format!("cannot read Secret {name}")))
     };
     let name = seen.object.spec.key_secret_ref.name.clone();
     seen.source = read(&name).await?.map_or(Source::Missing, |secret| Source::Found(Box::new(secret)));
@@ -155,9 +158,10 @@ fn stored_token(seen: &Observed, output: &Declared) -> Option<AccessToken> {
 
 /// The Secret, with its data as text.
 fn manifest(seen: &Observed, provider: &dyn Provider, filling: &Filling, output: &Declared) -> Result<Value, Trouble> {
-    let mints = provider.profile().mints_token && !crate::policy::publishing::is_local(seen);
+    let mints = provider.profile().mints_token && !is_local(seen);
     let token = filling.token.as_ref().filter(|_| mints);
-    let material = material(seen, provider, &filling.key, token, filling.expires_at);
+    let beside = Beside { token, expires_at: filling.expires_at };
+    let material = material(seen, provider, &filling.key, beside);
     let rendered = render(output, &material)
         .map_err(|why| Trouble::new(crate::policy::message::unrenderable(&output.secret_name, &why)))?;
     let object: &ConnectorCredential = &seen.object;

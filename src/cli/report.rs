@@ -1,6 +1,7 @@
 //! `report`: what a maintainer needs to help, and nothing secret. No data of a Secret is ever read.
 
 use super::cluster::{Cluster, ClusterFlags};
+use super::completion;
 use super::object;
 use super::output::{Form, Output};
 use super::trouble::{Ending, Trouble};
@@ -8,6 +9,7 @@ use crate::api::ConnectorCredential;
 use crate::error::{Failure, Verb};
 use crate::policy::declared_outputs;
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::api::events::v1::Event;
@@ -19,7 +21,7 @@ use std::collections::BTreeSet;
 #[derive(Debug, Args)]
 pub(super) struct Report {
     /// Only these credentials
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(completion::names))]
     names: Vec<String>,
     /// The operator's own namespace
     #[arg(long, value_name = "NAME", default_value = "connector-operator")]

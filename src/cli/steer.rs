@@ -2,6 +2,7 @@
 
 use super::Shown;
 use super::cluster::{Cluster, ClusterFlags};
+use super::completion;
 use super::object::{self, RESOURCE, condition};
 use super::output::Output;
 use super::page::Page;
@@ -9,6 +10,7 @@ use super::trouble::{Ending, Trouble};
 use crate::api::{ConditionType, ConnectorCredential, RECONCILE_AT, parse_duration};
 use crate::error::Verb;
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
 use kube::Api;
 use kube::api::{ListParams, Patch, PatchParams};
 use kube::runtime::wait::await_condition;
@@ -22,7 +24,7 @@ const MANAGER: &str = "connectorctl";
 #[derive(Debug, Args)]
 struct Which {
     /// The credentials
-    #[arg(value_name = "NAME", required_unless_present_any = ["selector", "all"], conflicts_with_all = ["selector", "all"])]
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(completion::names), required_unless_present_any = ["selector", "all"], conflicts_with_all = ["selector", "all"])]
     names: Vec<String>,
     /// All credentials with these labels
     #[arg(short = 'l', long, value_name = "LABELS", conflicts_with = "all")]
@@ -90,7 +92,7 @@ async fn change(cluster: &Cluster, name: &str, change: &Value) -> Result<Connect
     let api: Api<ConnectorCredential> = cluster.api();
     let what = format!("cannot change ConnectorCredential {name}");
     let changed = api.patch(name, &params, &Patch::Merge(change)).await;
-    changed.map_err(|error| cluster.trouble(Verb::Patch, "connectorcredentials", &error, &what))
+    changed.map_err(|error| cluster.trouble((Verb::Patch, "connectorcredentials"), &error, &what))
 }
 
 fn done(output: Output, name: &str, what: &str) -> Result<(), Trouble> {
@@ -145,15 +147,14 @@ impl Reconcile {
             let what = format!("suspended, so nothing is checked: {}", suspended.join(", "));
             return Err(Trouble::new(what).hint(format!("{} resume {first} -n {}", shown.program, cluster.namespace)));
         }
-        if self.wait { self.wait_for(&cluster, (&names, &request), output, shown).await } else { Ok(Ending::Good) }
+        if self.wait { self.wait_for(&cluster, (&names, &request), (output, shown)).await } else { Ok(Ending::Good) }
     }
 
     async fn wait_for(
         &self,
         cluster: &Cluster,
         (names, request): (&[String], &str),
-        output: Output,
-        shown: &Shown,
+        (output, shown): (Output, &Shown),
     ) -> Result<Ending, Trouble> {
         let mut healthy = true;
         output.progress(&format!("waiting for {} checks", names.len()));

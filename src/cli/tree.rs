@@ -1,6 +1,7 @@
 //! `tree`: from the source Secret over the credential and its outputs to the Pods that use them, and their owners.
 
 use super::cluster::ClusterFlags;
+use super::completion;
 use super::consumers::{Consumer, consumers, hidden};
 use super::object::{self, condition};
 use super::output::Output;
@@ -8,16 +9,17 @@ use super::page::{Page, Tone, Word};
 use super::status::ready_tone;
 use super::trouble::{Ending, Trouble};
 use crate::api::{ConditionType, ConnectorCredential, PublishPolicy};
-use crate::error::{Class, Failure, Verb};
+use crate::error::{Failure, Verb};
 use crate::policy::declared_outputs;
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
 use k8s_openapi::api::core::v1::Secret;
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, Args)]
 pub(super) struct Tree {
     /// The credential
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(completion::names))]
     name: String,
     #[command(flatten)]
     cluster: ClusterFlags,
@@ -84,10 +86,8 @@ async fn state(cluster: &super::cluster::Cluster, name: &str, uid: Option<&str>)
     match cluster.api::<Secret>().get_metadata_opt(name).await {
         Ok(Some(found)) => {
             let mut owners = found.metadata.owner_references.iter().flatten();
-            match owners.any(|owner| owner.controller == Some(true) && Some(owner.uid.as_str()) == uid) {
-                true => Word::new("published", Tone::Good),
-                false => Word::new("belongs to somebody else", Tone::Bad),
-            }
+            let ours = owners.any(|owner| owner.controller == Some(true) && Some(owner.uid.as_str()) == uid);
+            if ours { Word::new("published", Tone::Good) } else { Word::new("belongs to somebody else", Tone::Bad) }
         }
         Ok(None) => Word::new("not written", Tone::Doubtful),
         Err(error) => unseen(&error),
@@ -95,11 +95,7 @@ async fn state(cluster: &super::cluster::Cluster, name: &str, uid: Option<&str>)
 }
 
 fn unseen(error: &kube::Error) -> Word {
-    let failure = Failure::new(Verb::Get, "secrets", error);
-    match failure.class() {
-        Class::Forbidden => Word::new("not shown: you may not get secrets here", Tone::Faint),
-        _ => Word::new(format!("not shown: {failure}"), Tone::Faint),
-    }
+    Word::new(hidden(&Failure::new(Verb::Get, "secrets", error)), Tone::Faint)
 }
 
 /// What uses a Secret, under what owns it.

@@ -1,8 +1,17 @@
 //! The command line as its users run it: the real binary, simulated providers, the real API server.
 
+mod help;
+mod pages;
 mod refusals;
+mod rights;
+mod states;
+mod story;
 mod verify;
 
+use crate::support::bed::Bed;
+use connector_operator::api::ConnectorCredential;
+use kube::api::PostParams;
+use serde_json::json;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -71,4 +80,33 @@ pub(crate) fn write(directory: &Path, name: &str, text: &str) -> String {
     std::fs::create_dir_all(path.parent().expect("below the directory")).expect("it can be made");
     std::fs::write(&path, text).expect("it can be written");
     path.display().to_string()
+}
+
+/// A cluster as somebody sees it, and a namespace of it.
+pub(crate) struct Cluster {
+    kubeconfig: String,
+    namespace: String,
+}
+
+impl Cluster {
+    /// As the administrator sees it.
+    pub(crate) fn of(bed: &Bed, namespace: &str) -> Self {
+        Self { kubeconfig: bed.plane.kubeconfig().display().to_string(), namespace: namespace.to_owned() }
+    }
+
+    /// Runs `connectorctl` there.
+    pub(crate) fn ctl(&self, arguments: &[&str]) -> Run {
+        let place = ["--kubeconfig", &self.kubeconfig, "--namespace", &self.namespace];
+        ctl(&[arguments, &place].concat())
+    }
+
+    /// Creates a credential that nobody looks at.
+    async fn create(&self, bed: &Bed, name: &str) {
+        let manifest = json!({
+            "apiVersion": "connector-operator.io/v1alpha1", "kind": "ConnectorCredential", "metadata": {"name": name},
+            "spec": {"provider": {"zenflow": {}}, "keySecretRef": {"name": "erp-key"}},
+        });
+        let object: ConnectorCredential = serde_json::from_value(manifest).expect("a credential");
+        bed.api(&self.namespace).create(&PostParams::default(), &object).await.expect("it is admitted");
+    }
 }

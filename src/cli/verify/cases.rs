@@ -60,14 +60,13 @@ impl Cases {
     fn secrets(&mut self, found: Vec<Found>) -> Vec<(String, Secret)> {
         let mut secrets = Vec::new();
         for found in found {
-            match secret(&found) {
-                Some(secret) => secrets.push((found.file, secret)),
-                None => {
-                    let place = Place { line: found.node.line_of("kind"), file: found.file };
-                    let what = "the Secret cannot be read: data must be base64, stringData must be text".to_owned();
-                    self.refused.push((0, Judged::refused(place, name_of(&found.node), what)));
-                }
+            if let Some(secret) = secret(&found) {
+                secrets.push((found.file, secret));
+                continue;
             }
+            let place = Place { line: found.node.line_of("kind"), file: found.file };
+            let what = "the Secret cannot be read: data must be base64, stringData must be text".to_owned();
+            self.refused.push((0, Judged::refused(place, name_of(&found.node), what)));
         }
         secrets
     }

@@ -54,9 +54,9 @@ pub(in crate::cli) fn read(paths: &[PathBuf]) -> Result<Input, Trouble> {
         })?;
         let mut files = Vec::new();
         if known.is_dir() {
-            walk(path, 0, &mut files)?
+            walk(path, 0, &mut files)?;
         } else {
-            files.push(path.clone())
+            files.push(path.clone());
         }
         for file in files {
             let text = File::open(&file).and_then(bounded);
@@ -98,6 +98,16 @@ fn bounded(from: impl Read) -> io::Result<String> {
     if too_long { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(text) }
 }
 
+/// Why a file gives no text, and what to do.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the system's list: all else is said as it is")]
+fn why(kind: io::ErrorKind) -> String {
+    match kind {
+        io::ErrorKind::FileTooLarge => format!("larger than {} MiB; split it", MOST_BYTES >> 20),
+        io::ErrorKind::InvalidData => "not text; name manifests in YAML or JSON".to_owned(),
+        other => format!("cannot be read: {other}"),
+    }
+}
+
 impl Input {
     fn take(&mut self, file: &str, text: io::Result<String>) {
         let file = if file == "-" { "stdin" } else { file };
@@ -105,11 +115,7 @@ impl Input {
         let text = match text {
             Ok(text) => text,
             Err(error) => {
-                let what = match error.kind() {
-                    io::ErrorKind::FileTooLarge => format!("larger than {} MiB; split it", MOST_BYTES >> 20),
-                    io::ErrorKind::InvalidData => "not text; name manifests in YAML or JSON".to_owned(),
-                    kind => format!("cannot be read: {kind}"),
-                };
+                let what = why(error.kind());
                 return refuse(1, what);
             }
         };
@@ -134,7 +140,9 @@ impl Input {
             (("", "v1"), "Secret") => self.secrets.push(found(node)),
             (("", "v1"), "List") | ((GROUP, _) | ("", "v1"), _) if kind.ends_with("List") => {
                 let items = node.get("items").map(Node::elements).unwrap_or_default().to_vec();
-                items.into_iter().for_each(|item| self.sort(file, item));
+                for item in items {
+                    self.sort(file, item);
+                }
             }
             _ => self.others = self.others.saturating_add(1),
         }

@@ -24,7 +24,7 @@ pub(in crate::cli) struct Fault {
 
 /// The schema of `ConnectorCredential`, ready for use.
 pub(in crate::cli) struct Schema {
-    schema: Value,
+    root: Value,
     rules: CompiledSchema,
     validator: Validator,
 }
@@ -41,7 +41,7 @@ impl Schema {
                 properties.insert(name.to_owned(), json!({"type": kind, "x-kubernetes-preserve-unknown-fields": true}));
             }
         }
-        Self { rules: compile_schema(&schema), schema, validator: Validator::new() }
+        Self { rules: compile_schema(&schema), root: schema, validator: Validator::new() }
     }
 
     /// Everything that is wrong with the object, whose nulls and status are dropped as the API server does.
@@ -49,9 +49,9 @@ impl Schema {
         if let Some(fields) = object.as_object_mut() {
             fields.remove("status");
         }
-        prune(object, &self.schema);
+        prune(object, &self.root);
         let mut faults = Vec::new();
-        check(&mut faults, "", object, &self.schema);
+        check(&mut faults, "", object, &self.root);
         if !faults.iter().any(|fault| fault.blocks) {
             faults.extend(self.broken_rules(object));
         }
@@ -62,10 +62,11 @@ impl Schema {
     fn broken_rules(&self, object: &Value) -> Vec<Fault> {
         let broken = self.validator.validate_compiled(&self.rules, object, None).err();
         let fault = |error: kube::core::cel::ValidationError| {
-            let what = match error.kind {
-                ErrorKind::ValidationFailure => error.message,
-                // Fail closed, in words of ours: what the rule was evaluated over may stand in the error.
-                _ => "cannot be checked against the rules of the schema; compare it with kubectl explain".to_owned(),
+            // Otherwise refused too, in words of ours: what the rule was evaluated over may stand in the error.
+            let what = if error.kind == ErrorKind::ValidationFailure {
+                error.message
+            } else {
+                "cannot be checked against the rules of the schema; compare it with kubectl explain".to_owned()
             };
             Fault { path: error.field_path.trim_start_matches('.').to_owned(), what, blocks: false }
         };

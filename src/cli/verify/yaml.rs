@@ -54,6 +54,7 @@ fn line(place: &Location) -> u32 {
 }
 
 /// Says what is wrong, and never what stands there: the parser's own text quotes values.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the parser's list: all else is not YAML")]
 fn unreadable(error: &serde_saphyr::Error) -> Unreadable {
     let error = error.without_snippet();
     let line = error.location().map(|place| line(&place)).unwrap_or_default();
@@ -133,6 +134,7 @@ impl<'de> Deserialize<'de> for Node {
 
 struct Reader;
 
+#[expect(clippy::unnecessary_wraps, reason = "as visitors want it")]
 fn plain<E>(value: impl Into<Value>) -> Result<Node, E> {
     Ok(Node { line: 0, kind: Kind::Plain(value.into()) })
 }

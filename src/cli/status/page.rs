@@ -1,20 +1,15 @@
-//! `status`: what is wrong with one credential, since when, and what to do; one screen.
+//! One credential as a screen that a person understands without documentation. Pure.
 
-use super::Shown;
-use super::cluster::{Cluster, ClusterFlags};
-use super::consumers::{Consumer, consumers, hidden};
-use super::object::{self, Form, condition};
-use super::output::Output;
-use super::page::{Page, Tone, Word, span};
-use super::remedy;
-use super::trouble::{Ending, Trouble};
+use super::{Around, time};
 use crate::api::{ConditionType, Conditions, ConnectorCredential, PublishPolicy, Status};
+use crate::cli::Shown;
+use crate::cli::consumers::Consumer;
+use crate::cli::object::{self, condition};
+use crate::cli::page::{Page, Tone, Word, span};
+use crate::cli::remedy;
 use crate::policy::{declared_outputs, message::moment};
-use clap::Args;
 use jiff::Timestamp;
-use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use kube::api::ListParams;
 use std::collections::BTreeSet;
 
 /// The column that text beside labels begins in.
@@ -22,70 +17,7 @@ const INDENT: usize = 12;
 /// Events that are shown.
 const RECENT: usize = 5;
 
-#[derive(Debug, Args)]
-pub(super) struct StatusCommand {
-    /// The credential
-    #[arg(value_name = "NAME")]
-    name: String,
-    /// The form of the result
-    #[arg(short, long, value_name = "FORM", default_value = "table")]
-    output: Form,
-    #[command(flatten)]
-    cluster: ClusterFlags,
-}
-
-/// What is around a credential; an error says why it is not shown.
-struct Around {
-    consumers: Result<Vec<Consumer>, String>,
-    events: Result<Vec<Event>, String>,
-}
-
-impl StatusCommand {
-    pub(super) async fn run(self, output: Output, shown: &Shown) -> Result<Ending, Trouble> {
-        let cluster = self.cluster.connect().await?;
-        let object = cluster.credential(&self.name).await?;
-        let page = if matches!(self.output, Form::Table | Form::Wide) {
-            let around = look_around(&cluster, &object).await;
-            page(&object, &around, shown, cluster.now())
-        } else {
-            Page::default()
-        };
-        object::print(std::slice::from_ref(&object), (true, self.output), output, || page)?;
-        Ok(object::is_healthy(&object).into())
-    }
-}
-
-async fn look_around(cluster: &Cluster, object: &ConnectorCredential) -> Around {
-    let secrets: BTreeSet<_> = declared_outputs(object).into_iter().map(|output| output.secret_name).collect();
-    let about = format!("regarding.kind=ConnectorCredential,regarding.name={}", object::name(object));
-    let api = cluster.api();
-    let (consumers, events) = tokio::join!(
-        consumers(cluster, &secrets),
-        cluster.list::<Event>(&api, ListParams::default().fields(&about), "events")
-    );
-    let of_this = |event: &Event| {
-        let uid = event.regarding.as_ref().and_then(|regarding| regarding.uid.as_ref());
-        uid.is_none() || uid == object.metadata.uid.as_ref()
-    };
-    let events = events.map(|mut events| {
-        events.retain(of_this);
-        events.sort_by_key(|event| std::cmp::Reverse(time(event)));
-        events
-    });
-    Around {
-        consumers: consumers.map_err(|failure| hidden(&failure)),
-        events: events.map_err(|failure| hidden(&failure)),
-    }
-}
-
-fn time(event: &Event) -> Option<Timestamp> {
-    let last = event.series.as_ref().map(|series| series.last_observed_time.0);
-    last.or(event.event_time.as_ref().map(|time| time.0))
-        .or(event.deprecated_last_timestamp.as_ref().map(|time| time.0))
-        .or(event.metadata.creation_timestamp.as_ref().map(|time| time.0))
-}
-
-fn page(object: &ConnectorCredential, around: &Around, shown: &Shown, now: Timestamp) -> Page {
+pub(super) fn page(object: &ConnectorCredential, around: &Around, shown: &Shown, now: Timestamp) -> Page {
     let mut page = Page::default();
     headline(&mut page, object, now);
     advice(&mut page, object, shown);
@@ -113,7 +45,8 @@ fn headline(page: &mut Page, object: &ConnectorCredential, now: Timestamp) {
         _ => ("UNKNOWN", Tone::Doubtful),
     };
     let since = span(ready.last_transition_time.0, now);
-    page.line(vec![Word::new(word, tone), format!(" for {since}: {}", ready.reason).into()]);
+    let reason = if ready.reason == "Ready" { String::new() } else { format!(": {}", ready.reason) };
+    page.line(vec![Word::new(word, tone), format!(" for {since}{reason}").into()]);
     page.gap();
     page.beside("", 2, ready.message.as_str());
     if !object::is_current(object) {
@@ -137,7 +70,9 @@ fn advice(page: &mut Page, object: &ConnectorCredential, shown: &Shown) {
     if !commands.is_empty() {
         page.gap();
         page.line(vec![Word::new("Type next", Tone::Strong)]);
-        commands.iter().for_each(|command| page.say(format!("  {command}")));
+        for command in commands {
+            page.say(format!("  {command}"));
+        }
     }
 }
 
@@ -152,7 +87,7 @@ fn conditions(page: &mut Page, object: &ConnectorCredential, now: Timestamp) {
     let row = |condition: &&Condition| {
         let since = span(condition.last_transition_time.0, now);
         let mark = Word::new(condition.status.as_str(), tone(condition));
-        vec!["  ".into(), condition.type_.as_str().into(), mark, condition.reason.as_str().into(), since.into()]
+        vec!["".into(), condition.type_.as_str().into(), mark, condition.reason.as_str().into(), since.into()]
     };
     let mut table = Page::default();
     table.table(shown.iter().map(row).collect());
@@ -160,6 +95,7 @@ fn conditions(page: &mut Page, object: &ConnectorCredential, now: Timestamp) {
     page.append(table);
     let news = |condition: &&&Condition| {
         tone(condition) != Tone::Good
+            && condition.reason != "NotChecked"
             && Some(condition.message.as_str()) != said
             && !warnings(object).any(|warning| warning.type_ == condition.type_)
     };
@@ -257,8 +193,8 @@ fn events(page: &mut Page, around: &Around, now: Timestamp) {
     }
 }
 
-/// Whether Ready has this status.
-pub(super) fn ready_tone(object: &ConnectorCredential) -> Tone {
+/// The tone of Ready.
+pub(in crate::cli) fn ready_tone(object: &ConnectorCredential) -> Tone {
     match condition(object, ConditionType::Ready).map(|ready| ready.status.as_str()) {
         Some(status) if status == Status::True.name() => Tone::Good,
         Some(status) if status == Status::False.name() => Tone::Bad,

@@ -20,6 +20,8 @@ mod architecture;
 #[cfg(test)]
 mod chart;
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
 mod controller;
 #[cfg(test)]
 mod controlplane;

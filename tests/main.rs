@@ -20,6 +20,8 @@ mod architecture;
 #[cfg(test)]
 mod chart;
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
 mod controller;
 #[cfg(test)]
 mod controlplane;
@@ -32,6 +34,8 @@ mod image;
 #[cfg(test)]
 mod leader;
 #[cfg(test)]
+mod outputs;
+#[cfg(test)]
 mod probe;
 #[cfg(test)]
 mod simulator;
@@ -39,3 +43,5 @@ mod simulator;
 mod support;
 #[cfg(test)]
 mod tools;
+#[cfg(test)]
+mod verdicts;

@@ -28,7 +28,13 @@ mod controlplane;
 #[cfg(test)]
 mod drift;
 #[cfg(test)]
+mod gitops;
+#[cfg(test)]
+mod image;
+#[cfg(test)]
 mod leader;
+#[cfg(test)]
+mod outputs;
 #[cfg(test)]
 mod probe;
 #[cfg(test)]
@@ -37,3 +43,5 @@ mod simulator;
 mod support;
 #[cfg(test)]
 mod tools;
+#[cfg(test)]
+mod verdicts;

@@ -8,7 +8,7 @@ use crate::credential::AccessToken;
 use crate::error::Failure;
 use crate::metrics;
 use crate::policy::{self, Check, Observed, after, asked_for, resolve};
-use crate::probe::{CheckOptions, Checked, Outcome};
+use crate::probe::{CheckOptions, Checked, Outcome, Turn};
 use crate::providers::{Doubt, ProviderKind, Rejection, Verdict};
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -30,25 +30,31 @@ pub(super) enum Heard {
 /// [`Failure`], when the claim could not be stored; then nobody was asked.
 pub(super) async fn consult(ctx: &Context, seen: &mut Observed, check: Check) -> Result<Heard, Failure> {
     let now = ctx.clock.now();
-    if check.claim {
-        claim(ctx, seen, now).await?;
-    }
-    let Ok(resolved) = resolve(seen) else { return Ok(Heard::Nothing) };
-    let Some(provider) = seen.provider() else { return Ok(Heard::Nothing) };
+    let object = Arc::clone(&seen.object);
+    let (Ok(resolved), Some(provider)) = (resolve(seen), object.spec.provider.chosen()) else {
+        return Ok(Heard::Nothing);
+    };
     let options = CheckOptions {
         depth: check.depth,
         proved: check.proved,
-        namespace: Name::of(&seen.object.metadata).namespace,
+        namespace: Name::of(&object.metadata).namespace,
         since: since(seen, check, now),
     };
     ctx.must_lead()?;
-    let heard = match ctx.prober.check(provider, &resolved.key, &options).await {
-        Outcome::Later { at, .. } => return Ok(Heard::Later(at)),
-        Outcome::NotAsked(_) => return Ok(Heard::Nothing),
-        Outcome::Checked { checked, shared } => {
-            if !shared {
-                count(ctx, provider.profile().kind, &checked);
+    let heard = match ctx.prober.turn(provider, &resolved.key, &options) {
+        Turn::Over(Outcome::Later { at, .. }) => return Ok(Heard::Later(at)),
+        Turn::Over(Outcome::NotAsked(_)) => return Ok(Heard::Nothing),
+        Turn::Over(Outcome::Checked { checked, .. }) => checked,
+        Turn::Ours(granted) => {
+            if check.claim {
+                // What must not happen twice rests on the Lease itself, not on our clock.
+                if !ctx.fence.confirm().await {
+                    return Err(Failure::overtaken("leases"));
+                }
+                claim(ctx, seen, now).await?;
             }
+            let checked = granted.ask().await;
+            count(ctx, provider.profile().kind, &checked);
             checked
         }
     };

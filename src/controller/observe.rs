@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::name::Name;
-use crate::api::{ConnectorCredential, Output};
+use crate::api::{ConditionType, Conditions, ConnectorCredential, Output, Reason};
 use crate::credential::Key;
 use crate::error::{Class, Failure, Verb};
 use crate::outputs::token_in;
@@ -102,7 +102,10 @@ pub(super) fn key_bytes(seen: &Observed) -> Option<Key> {
 
 fn stored_token(seen: &Observed, output: &Output) -> Option<crate::credential::AccessToken> {
     let mints = seen.provider().is_some_and(|provider| provider.profile().mints_token);
-    let secret = seen.target(&output.secret_name)?.secret.as_deref().filter(|_| mints)?;
+    // Where a write failed, what stands there may be older than the token that the status speaks of.
+    let conditions = seen.object.status.as_ref().map(|status| status.conditions.as_slice())?;
+    let current = conditions.reason(ConditionType::Published) == Some(Reason::Published);
+    let secret = seen.target(&output.secret_name)?.secret.as_deref().filter(|_| mints && current)?;
     let data = secret.data.as_ref().filter(|_| ownership(secret, seen.uid()) == Ownership::Ours)?;
     token_in(output, |name| data.get(name).map(|value| value.0.as_slice()))
 }

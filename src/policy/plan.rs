@@ -84,12 +84,13 @@ fn standing_in_the_way(seen: &Observed) -> Result<Resolved, Pointless> {
 
 fn timing(seen: &Observed, recall: &Recall, now: Timestamp) -> Plan {
     let next = recall.validation.next_check_time.as_ref().map(|next| next.0);
-    // Another process may have claimed this very exchange: its claim ends within the minute, whoever asks for one.
-    if let Some(end) = next.filter(|next| mints(seen) && *next > now && *next <= after(now, token::CLAIM)) {
+    // The process that led before may have claimed this very exchange: its claim ends within a minute of that.
+    let claims_end = after(seen.traits.leading_since, token::CLAIM);
+    if let Some(end) = next.filter(|next| mints(seen) && *next > now && *next <= claims_end) {
         return Plan::Later(end);
     }
     let start = match next {
-        Some(next) if next < seen.traits.leading_since => spread_after_start(seen.traits.leading_since, seen.uid()),
+        Some(next) if next < seen.traits.leading_since => spread_after_start(seen.traits.leading_since, seen.spread()),
         _ => now,
     };
     if next.is_some_and(|next| next <= now) && start <= now {

@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::credential::Key;
 use crate::providers::{Depth, Given, Provider, Unaddressable, Verdict};
-use answers::{Answers, Seal};
+use answers::{Answers, Place, Seal};
 use budget::{Budgets, Course, Grant};
 use conversation::{Matter, converse};
 use jiff::Timestamp;
@@ -174,26 +174,32 @@ impl Prober {
     /// Asks `provider` about `key`, unless an equal question was answered since `options.since`, or it is not its turn.
     /// The key must have passed [`Provider::inspect`]. Never waits for a turn. The future may be dropped at any time.
     pub async fn check(&self, provider: &dyn Provider, key: &Key, options: &CheckOptions) -> Outcome {
+        match self.turn(provider, key, options) {
+            Turn::Ours(granted) => Outcome::Checked { checked: granted.ask().await, shared: false },
+            Turn::Over(outcome) => outcome,
+        }
+    }
+
+    /// Takes a turn to ask, without asking yet: what must be stored before a call can be stored in between. A turn that
+    /// is dropped is given back.
+    pub fn turn<'a>(&'a self, provider: &'a dyn Provider, key: &'a Key, options: &CheckOptions) -> Turn<'a> {
         let given = Given { key, site: self.settings.site(provider.profile().kind), depth: options.depth };
         let base = match provider.base(given.site) {
             Ok(base) => base,
-            Err(why) => return Outcome::NotAsked(why),
+            Err(why) => return Turn::Over(Outcome::NotAsked(why)),
         };
         let matter = Matter { provider, given, base };
         let now = self.clock.now();
         let Some(place) = self.answers.place(matter.question(&self.seal), now) else {
-            return Outcome::Later { at: after(now, SAME_QUESTION_WAIT), why: Wait::SameQuestion };
+            return Turn::Over(Outcome::Later { at: after(now, SAME_QUESTION_WAIT), why: Wait::SameQuestion });
         };
         if let Some(checked) = place.answer(options.since, now) {
-            return Outcome::Checked { checked, shared: true };
+            return Turn::Over(Outcome::Checked { checked, shared: true });
         }
-        let (_slot, grant) = match self.admit(&matter, options) {
-            Ok(admitted) => admitted,
-            Err(later) => return later,
-        };
-        let checked = Arc::new(converse(self, &matter, grant).await);
-        place.leave(Arc::clone(&checked));
-        Outcome::Checked { checked, shared: false }
+        match self.admit(&matter, options) {
+            Ok((slot, grant)) => Turn::Ours(Box::new(Granted { prober: self, matter, place, grant, _slot: slot })),
+            Err(later) => Turn::Over(later),
+        }
     }
 
     /// A slot and the account's budget, or when to come back for them.
@@ -206,6 +212,32 @@ impl Prober {
         let course = Course { account: matter.account(&self.seal), profile, proved: options.proved };
         let grant = self.budgets.take(&course, now).map_err(later(Wait::Budget))?;
         Ok((slot, grant))
+    }
+}
+
+/// Whether a check may be made now.
+pub enum Turn<'a> {
+    /// It may.
+    Ours(Box<Granted<'a>>),
+    /// It need not, or may not yet.
+    Over(Outcome),
+}
+
+/// The right to ask once; given back when dropped.
+pub struct Granted<'a> {
+    prober: &'a Prober,
+    matter: Matter<'a>,
+    place: Place,
+    grant: Grant,
+    _slot: Slot,
+}
+
+impl Granted<'_> {
+    /// Asks. The answer is left for those who ask the same.
+    pub async fn ask(self) -> Arc<Checked> {
+        let checked = Arc::new(converse(self.prober, &self.matter, self.grant).await);
+        self.place.leave(Arc::clone(&checked));
+        checked
     }
 }
 

@@ -8,5 +8,6 @@ mod histories;
 pub(super) mod lint;
 mod messages;
 mod outputs;
+mod rotation;
 mod scheduling;
 mod token;

@@ -1,5 +1,6 @@
 //! Do decisions keep the contract? Tables by question, histories at random, and a simulated day.
 
+mod clock;
 mod conditions;
 mod confidence;
 mod day;

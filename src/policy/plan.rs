@@ -8,11 +8,14 @@ use super::violation::violation;
 use super::{publishing, token};
 use crate::api::{ConnectorCredential, FLUX_REQUESTED_AT, PublishPolicy, RECONCILE_AT};
 use crate::providers::{Depth, Provider, Unaddressable};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
 /// Undeclared scopes are looked for once in so long.
 const AUDIT_INTERVAL: Duration = Duration::from_secs(24 * 3600);
+
+/// A token is renewed so long before its end, even by a process that has just begun.
+const LEAD: SignedDuration = SignedDuration::from_secs(10);
 
 /// Whether the provider is asked now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,7 +92,7 @@ fn timing(seen: &Observed, recall: &Recall, now: Timestamp) -> Plan {
         return Plan::Later(end);
     }
     let start = match next {
-        Some(next) if next < seen.traits.leading_since => spread_after_start(seen.traits.leading_since, seen.uid()),
+        Some(next) if next < seen.traits.leading_since => turn_after_start(seen, recall),
         _ => now,
     };
     if next.is_some_and(|next| next <= now) && start <= now {
@@ -102,6 +105,19 @@ fn timing(seen: &Observed, recall: &Recall, now: Timestamp) -> Plan {
     }
     let turn = Some(unscheduled).filter(|_| wanted);
     Plan::Later(turn.into_iter().chain(next.map(|next| next.max(start))).min().unwrap_or(unscheduled))
+}
+
+/// Overdue checks are spread, but a token that workloads hold is renewed while it serves.
+fn turn_after_start(seen: &Observed, recall: &Recall) -> Timestamp {
+    let since = seen.traits.leading_since;
+    let turn = spread_after_start(since, seen.uid());
+    let end = recall.token.as_ref().and_then(|token| token.expiration_time.as_ref()).map(|end| end.0);
+    match end.and_then(|end| end.checked_sub(LEAD).ok()) {
+        Some(last) if mints(seen) && seen.object.spec.publish_policy != Some(PublishPolicy::Never) => {
+            turn.min(last).max(since)
+        }
+        _ => turn,
+    }
 }
 
 fn mints(seen: &Observed) -> bool {

@@ -163,3 +163,25 @@ fn a_claim_moves_the_next_check_and_nothing_else_of_a_known_key() {
     assert!(claimed.source.is_some() && claimed.key.is_some());
     assert_eq!(claimed.validation.unwrap().next_check_time.unwrap().0, after(fresh.now, CLAIM));
 }
+
+#[test]
+fn a_process_that_has_just_begun_renews_before_the_token_ends() {
+    let mut world = World::aventri();
+    world.edit(json!({"provider": {"aventri": {"tokenLifetime": "1m"}}}));
+    world.visit();
+    let end = world.status().token.clone().unwrap().expiration_time.unwrap().0;
+    // It was down when the renewal was due.
+    world.pass(SECOND * 44).restart();
+    let mut looks = 0;
+    while world.checks < 2 {
+        let visit = world.visit();
+        if visit.asked {
+            break;
+        }
+        world.now = visit.next.unwrap();
+        looks += 1;
+        assert!(looks < 5);
+    }
+    assert!(world.now < end, "{} is after {end}", world.now);
+    assert_eq!(token(&world).as_deref(), Some("token-2"));
+}

@@ -28,6 +28,8 @@ mod drift;
 #[cfg(test)]
 mod leader;
 #[cfg(test)]
+mod lifecycle;
+#[cfg(test)]
 mod outputs;
 #[cfg(test)]
 mod probe;

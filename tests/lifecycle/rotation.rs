@@ -4,7 +4,7 @@
 use super::{full_length, pass};
 use crate::controller::cast::{self, Act};
 use crate::outputs::clients;
-use crate::simulator::{Fault, IssuedKey, LedgerFilter, Misbehaviour};
+use crate::simulator::{Fault, IssuedKey, LedgerFilter, Misbehaviour, Provider};
 use crate::support::await_object::await_object;
 use crate::support::stage::{SOON, Stage, is, value};
 use connector_operator::api::{ConditionType, Conditions, ConnectorCredential, ConnectorCredentialStatus};
@@ -112,11 +112,15 @@ async fn play(stage: &Stage, story: Held) {
     // From here on nothing may be said or published on the first key's answer.
     let seen = Arc::new(Mutex::new((Vec::new(), Vec::new())));
     let (objects, outputs) = (Arc::clone(&seen), Arc::clone(&seen));
-    let recorded = states(stage.credentials(), name)
-        .for_each(move |object| futures::future::ready(objects.lock().expect("no panic").0.extend(object)));
+    let recorded = states(stage.credentials(), name).for_each(move |object| {
+        objects.lock().expect("no panic").0.extend(object);
+        futures::future::ready(())
+    });
     let _objects = Task(tokio::spawn(recorded));
-    let recorded = states(stage.secrets(), &output)
-        .for_each(move |secret| futures::future::ready(outputs.lock().expect("no panic").1.extend(secret)));
+    let recorded = states(stage.secrets(), &output).for_each(move |secret| {
+        outputs.lock().expect("no panic").1.extend(secret);
+        futures::future::ready(())
+    });
     let _outputs = Task(tokio::spawn(recorded));
     let second = next_key(stage, &act, second_is_good);
     let put = version(&stage.put_secret(&source, &[("api-key", &second)]).await);
@@ -232,8 +236,8 @@ impl Rotated {
 /// A key as it stands in an output of format HTTP.
 fn wire(act: &Act, key: &str) -> String {
     match act.provider {
-        crate::simulator::Provider::Flowlu => url::form_urlencoded::byte_serialize(key.as_bytes()).collect(),
-        _ => key.to_owned(),
+        Provider::Flowlu => url::form_urlencoded::byte_serialize(key.as_bytes()).collect(),
+        Provider::InFlow | Provider::ZenFlow | Provider::Flow | Provider::Aventri => key.to_owned(),
     }
 }
 
@@ -242,8 +246,7 @@ fn secret_text(secret: &Secret) -> String {
     values.collect::<Vec<_>>().join("\n")
 }
 
-/// Fifty writes a second to Secrets and ConfigMaps of the namespace that are nobody's business. Gives how many were
-/// made.
+/// Fifty writes a second to Secrets of the namespace that are nobody's business. Gives how many were made.
 fn traffic(stage: &Stage) -> (Task<()>, Arc<AtomicU32>) {
     let (secrets, made) = (stage.secrets(), Arc::new(AtomicU32::new(0)));
     let count = Arc::clone(&made);

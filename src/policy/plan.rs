@@ -86,7 +86,7 @@ fn standing_in_the_way(seen: &Observed) -> Result<Resolved, Pointless> {
 }
 
 fn timing(seen: &Observed, recall: &Recall, now: Timestamp) -> Plan {
-    let next = recall.validation.next_check_time.as_ref().map(|next| next.0);
+    let next = recall.validation.next_check_time.as_ref().map(|next| inherited(seen, recall, next.0, now));
     // Another process may have claimed this very exchange: its claim ends within the minute, whoever asks for one.
     if let Some(end) = next.filter(|next| mints(seen) && *next > now && *next <= after(now, token::CLAIM)) {
         return Plan::Later(end);
@@ -105,6 +105,16 @@ fn timing(seen: &Observed, recall: &Recall, now: Timestamp) -> Plan {
     }
     let turn = Some(unscheduled).filter(|_| wanted);
     Plan::Later(turn.into_iter().chain(next.map(|next| next.max(start))).min().unwrap_or(unscheduled))
+}
+
+/// The next check; but a claim of a process that led before this one gives way while the token that it was to replace
+/// still serves: whoever claimed is dead, or may not call any more.
+fn inherited(seen: &Observed, recall: &Recall, next: Timestamp, now: Timestamp) -> Timestamp {
+    let claimed = mints(seen) && seen.object.status.as_ref().is_some_and(|status| token::is_claimed(status, now));
+    let formerly = next < after(seen.traits.leading_since, token::CLAIM);
+    let end = recall.token.as_ref().and_then(|token| token.expiration_time.as_ref()).map(|end| end.0);
+    let end = end.filter(|end| claimed && formerly && now < *end && *end < next);
+    end.and_then(|end| end.checked_sub(LEAD).ok()).unwrap_or(next)
 }
 
 /// Overdue checks are spread, but a token that workloads hold is renewed while it serves.

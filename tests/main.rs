@@ -34,6 +34,8 @@ mod image;
 #[cfg(test)]
 mod leader;
 #[cfg(test)]
+mod lifecycle;
+#[cfg(test)]
 mod outputs;
 #[cfg(test)]
 mod probe;

@@ -40,7 +40,8 @@ async fn each_state_is_one_screen() {
         assert!(run.out.lines().all(|line| line.chars().count() <= 80), "{name}: {}", run.out);
         assert!(run.out.lines().count() <= 32, "{name} is no screen: {}", run.out);
         assert!(!run.out.contains('\u{1b}'), "{name}: colours in a pipe");
-        pages.push_str(&format!("──── {name}: exit {}\n{}\n", i32::from(!healthy), settled(&run.out, &namespace)));
+        pages.extend(["──── ", name, if healthy { ": exit 0\n" } else { ": exit 1\n" }]);
+        pages.extend([settled(&run.out, &namespace), "\n".to_owned()]);
     }
     insta::assert_snapshot!("status", pages);
     let list = cluster.ctl(&["list"]).ended(0);

@@ -20,13 +20,23 @@ mod architecture;
 #[cfg(test)]
 mod chart;
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
 mod controller;
 #[cfg(test)]
 mod controlplane;
 #[cfg(test)]
 mod drift;
 #[cfg(test)]
+mod gitops;
+#[cfg(test)]
+mod image;
+#[cfg(test)]
 mod leader;
+#[cfg(test)]
+mod lifecycle;
+#[cfg(test)]
+mod outputs;
 #[cfg(test)]
 mod probe;
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! What does the provider say? Claims what must be claimed, takes from the object's bucket, and asks.
 
-use super::Context;
 use super::name::Name;
 use super::status::{Guard, apply_status};
+use super::{Context, whole};
 use crate::api::Reason;
 use crate::credential::AccessToken;
 use crate::error::Failure;
@@ -62,7 +62,9 @@ pub(super) async fn consult(ctx: &Context, seen: &mut Observed, check: Check) ->
         ctx.memory.take_unscheduled(seen.uid(), now);
     }
     if let Verdict::Accepted(proof) = &heard.verdict {
-        remember_token(ctx, seen, proof.token.as_ref());
+        let life = provider.token_lifetime();
+        let end = life.and_then(|life| policy::course(whole(heard.asked_at), life).expiration_time);
+        remember_token(ctx, seen, proof.token.as_ref(), end.map(|end| end.0));
     }
     Ok(Heard::Answer(heard))
 }
@@ -85,10 +87,10 @@ fn reason(verdict: &Verdict) -> Reason {
     }
 }
 
-fn remember_token(ctx: &Context, seen: &mut Observed, token: Option<&AccessToken>) {
+fn remember_token(ctx: &Context, seen: &mut Observed, token: Option<&AccessToken>, end: Option<Timestamp>) {
     let Some(token) = token.and_then(|token| AccessToken::parse(token.reveal()).ok()) else { return };
     let token = Arc::new(token);
-    ctx.memory.remember_token(seen.uid(), Some(Arc::clone(&token)));
+    ctx.memory.remember_token(seen.uid(), Arc::clone(&token), end);
     seen.traits.token = Some(token);
 }
 

@@ -20,7 +20,7 @@ const LONGEST_RETRY: Duration = Duration::from_secs(30);
 #[derive(Default)]
 struct Entry {
     fingerprint: Option<hmac::Tag>,
-    token: Option<Arc<AccessToken>>,
+    token: Option<(Arc<AccessToken>, Option<Timestamp>)>,
     full_at: Timestamp,
     written: Option<Arc<ConnectorCredential>>,
     failures: u32,
@@ -59,14 +59,17 @@ impl Memory {
         self.lock().entry(uid.to_owned()).or_default().fingerprint = Some(tag);
     }
 
-    /// The token that was minted last.
-    pub fn token(&self, uid: &str) -> Option<Arc<AccessToken>> {
-        self.lock().get(uid).and_then(|entry| entry.token.clone())
+    /// The token that was minted last, unless the status speaks of one that ends at `end`, later: another process
+    /// minted that.
+    pub fn token(&self, uid: &str, end: Option<Timestamp>) -> Option<Arc<AccessToken>> {
+        let entries = self.lock();
+        let (token, known) = entries.get(uid)?.token.as_ref()?;
+        (*known >= end).then(|| Arc::clone(token))
     }
 
-    /// Remembers a token, or that there is none.
-    pub fn remember_token(&self, uid: &str, token: Option<Arc<AccessToken>>) {
-        self.lock().entry(uid.to_owned()).or_default().token = token;
+    /// Remembers a token that ends at `end`.
+    pub fn remember_token(&self, uid: &str, token: Arc<AccessToken>, end: Option<Timestamp>) {
+        self.lock().entry(uid.to_owned()).or_default().token = Some((token, end));
     }
 
     /// When the next unscheduled check may start.

@@ -6,7 +6,7 @@ use crate::api::{ConditionType, Conditions, ConnectorCredential, Output, Reason}
 use crate::credential::Key;
 use crate::error::{Class, Failure, Verb};
 use crate::outputs::token_in;
-use crate::policy::{Observed, Ownership, Source, Target, Traits, declared_outputs, ownership, source};
+use crate::policy::{Observed, Ownership, Source, Target, Traits, declared_outputs, is_claimed, ownership, source};
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use std::sync::Arc;
@@ -78,13 +78,20 @@ async fn read_target(ctx: &Context, secrets: &Api<Secret>, name: &Name) -> Resul
 /// What only this process knows; a token that it does not remember is read back from an output of ours.
 fn traits(ctx: &Context, seen: &Observed) -> Traits {
     let uid = seen.uid();
-    let token = ctx.memory.token(uid).or_else(|| {
-        let token = seen.outputs().iter().find_map(|output| stored_token(seen, output)).map(Arc::new);
-        if token.is_some() {
-            ctx.memory.remember_token(uid, token.clone());
-        }
-        token
-    });
+    let status = seen.object.status.as_ref();
+    let course = status.and_then(|status| status.token.as_ref());
+    let end = course.and_then(|course| course.expiration_time.as_ref()).map(|end| end.0);
+    let known = ctx.memory.token(uid, end);
+    // While another process may be minting one, what it has written counts more than what is known here.
+    let stored = if known.is_none() || status.is_some_and(|status| is_claimed(status, ctx.clock.now())) {
+        seen.outputs().iter().find_map(|output| stored_token(seen, output)).map(Arc::new)
+    } else {
+        None
+    };
+    if let Some(token) = stored.as_ref().filter(|_| known.is_none()) {
+        ctx.memory.remember_token(uid, Arc::clone(token), end);
+    }
+    let token = stored.or(known);
     Traits {
         same_key: key_bytes(seen).and_then(|key| ctx.memory.same_key(uid, &key)),
         token,

@@ -37,7 +37,7 @@ pub(super) async fn report(
 ) -> Result<Option<Timestamp>, Failure> {
     let Conclusion { status, notices, next } = conclude(seen, decision, acted, ctx.now());
     if seen.object.status.as_ref() != Some(&status) {
-        apply_status(ctx, &seen.object, &status, Guard::Uid).await?;
+        apply_status(ctx, &seen.object, &status, guard(seen, &status)).await?;
     }
     if let Some(key) = key_bytes(seen).filter(|_| speaks_of(&status, seen)) {
         ctx.memory.remember_key(seen.uid(), &key);
@@ -46,6 +46,17 @@ pub(super) async fn report(
         ctx.events.tell(Tidings::about(&seen.object, notice));
     }
     Ok(next)
+}
+
+/// Where a call mints a token, whoever did not call writes only over what it has read: another process may have claimed,
+/// called and stored meanwhile.
+fn guard(seen: &Observed, status: &ConnectorCredentialStatus) -> Guard {
+    let checked = |status: Option<&ConnectorCredentialStatus>| {
+        status.and_then(|status| status.validation.as_ref()).and_then(|validation| validation.last_check_time.clone())
+    };
+    let mints = seen.provider().is_some_and(|provider| provider.profile().mints_token);
+    let silent = checked(Some(status)) == checked(seen.object.status.as_ref());
+    if mints && silent { Guard::Version } else { Guard::Uid }
 }
 
 /// Whether the status is about the version of the source that was read.

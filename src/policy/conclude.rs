@@ -44,7 +44,8 @@ pub fn conclude(seen: &Observed, decision: Decision, acted: &Acted, now: Timesta
         }
     }
     let rewritten = acted.results.iter().any(|result| matches!(result.done, Done::Written(_)));
-    let same_key = same_key_before(&stored, &status);
+    // A renewed token or a repaired drift is no news.
+    let same_key = decision.same_key && stored.key.as_ref().is_some_and(|key| key.published_time.is_some());
     let news = rewritten && !(same_key && stored.conditions.is_true(ConditionType::Published));
     let (before, after) = (stored.conditions.as_slice(), status.conditions.as_slice());
     let mut notices = decision.notices;
@@ -52,12 +53,6 @@ pub fn conclude(seen: &Observed, decision: Decision, acted: &Acted, now: Timesta
     notices.extend(notice::published_notice(before, after, news, same_key || stored.outputs.is_empty()));
     notices.extend(notice::advisory_notices(before, after));
     Conclusion { status, notices, next: decision.next }
-}
-
-/// Whether the outputs carried these bytes before this visit: a renewed token or a repaired drift is no news.
-fn same_key_before(stored: &ConnectorCredentialStatus, new: &ConnectorCredentialStatus) -> bool {
-    let published = |status: &ConnectorCredentialStatus| status.key.as_ref().and_then(|key| key.published_time.clone());
-    published(stored).is_some() && published(stored) == published(new)
 }
 
 fn active(seen: &Observed, decision: &Decision, acted: &Acted, stored: &[Condition]) -> Vec<Finding> {

@@ -40,6 +40,8 @@ pub struct Decision {
     pub notices: Vec<Notice>,
     /// When to look again.
     pub next: Option<Timestamp>,
+    /// Whether the source holds the bytes that the stored status speaks of.
+    pub same_key: bool,
     /// Whether all stays as it was but for expiry.
     pub suspended: bool,
 }
@@ -78,6 +80,7 @@ pub fn decide(seen: &Observed, asked: Option<Asked<'_>>, wait: Option<Timestamp>
         dropped: Vec::new(),
         notices: expiry_notice(&outlook, judged).into_iter().chain(outage_notice(seen, was, judged)).collect(),
         next: None,
+        same_key,
         suspended: false,
         status,
     };

@@ -39,4 +39,4 @@ pub use schedule::{after, jittered};
 pub use seen::{Asked, Observed, Source, Target, Traits, declared_outputs};
 pub use source::{Resolved, resolve};
 pub use subject::subject;
-pub use token::CLAIM;
+pub use token::{CLAIM, course, is_claimed};

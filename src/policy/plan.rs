@@ -8,11 +8,14 @@ use super::violation::violation;
 use super::{publishing, token};
 use crate::api::{ConnectorCredential, FLUX_REQUESTED_AT, PublishPolicy, RECONCILE_AT};
 use crate::providers::{Depth, Provider, Unaddressable};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
 /// Undeclared scopes are looked for once in so long.
 const AUDIT_INTERVAL: Duration = Duration::from_secs(24 * 3600);
+
+/// A token is renewed so long before its end, even by a process that has just begun.
+const LEAD: SignedDuration = SignedDuration::from_secs(10);
 
 /// Whether the provider is asked now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,14 +86,14 @@ fn standing_in_the_way(seen: &Observed) -> Result<Resolved, Pointless> {
 }
 
 fn timing(seen: &Observed, recall: &Recall, now: Timestamp) -> Plan {
-    let next = recall.validation.next_check_time.as_ref().map(|next| next.0);
+    let next = recall.validation.next_check_time.as_ref().map(|next| inherited(seen, recall, next.0, now));
     // The process that led before may have claimed this very exchange: its claim ends within a minute of that.
     let claims_end = after(seen.traits.leading_since, token::CLAIM);
     if let Some(end) = next.filter(|next| mints(seen) && *next > now && *next <= claims_end) {
         return Plan::Later(end);
     }
     let start = match next {
-        Some(next) if next < seen.traits.leading_since => spread_after_start(seen.traits.leading_since, seen.spread()),
+        Some(next) if next < seen.traits.leading_since => turn_after_start(seen, recall),
         _ => now,
     };
     if next.is_some_and(|next| next <= now) && start <= now {
@@ -103,6 +106,29 @@ fn timing(seen: &Observed, recall: &Recall, now: Timestamp) -> Plan {
     }
     let turn = Some(unscheduled).filter(|_| wanted);
     Plan::Later(turn.into_iter().chain(next.map(|next| next.max(start))).min().unwrap_or(unscheduled))
+}
+
+/// The next check; but a claim of a process that led before this one gives way while the token that it was to replace
+/// still serves: whoever claimed is dead, or may not call any more.
+fn inherited(seen: &Observed, recall: &Recall, next: Timestamp, now: Timestamp) -> Timestamp {
+    let claimed = mints(seen) && seen.object.status.as_ref().is_some_and(|status| token::is_claimed(status, now));
+    let formerly = next < after(seen.traits.leading_since, token::CLAIM);
+    let end = recall.token.as_ref().and_then(|token| token.expiration_time.as_ref()).map(|end| end.0);
+    let end = end.filter(|end| claimed && formerly && now < *end && *end < next);
+    end.and_then(|end| end.checked_sub(LEAD).ok()).unwrap_or(next)
+}
+
+/// Overdue checks are spread, but a token that workloads hold is renewed while it serves.
+fn turn_after_start(seen: &Observed, recall: &Recall) -> Timestamp {
+    let since = seen.traits.leading_since;
+    let turn = spread_after_start(since, seen.spread());
+    let end = recall.token.as_ref().and_then(|token| token.expiration_time.as_ref()).map(|end| end.0);
+    match end.and_then(|end| end.checked_sub(LEAD).ok()) {
+        Some(last) if mints(seen) && seen.object.spec.publish_policy != Some(PublishPolicy::Never) => {
+            turn.min(last).max(since)
+        }
+        _ => turn,
+    }
 }
 
 fn mints(seen: &Observed) -> bool {

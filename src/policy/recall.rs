@@ -76,7 +76,8 @@ pub fn recall(seen: &Observed, resolved: &Resolved, now: Timestamp) -> Recall {
     }
     if stored.last_check_time.is_none() {
         // Claimed, or waiting for its first check: conditions may still speak of what was there before.
-        return nothing_known(same_key, true, stored);
+        let next = stored.next_check_time.clone().filter(|next| next.0 <= after(now, CLAIM));
+        return nothing_known(same_key, true, ValidationStatus { next_check_time: next, ..stored });
     }
     let standing = standing(&status.conditions);
     Recall {
@@ -124,6 +125,10 @@ fn standing(conditions: &[Condition]) -> Standing {
 /// The stored time, unless the interval was shortened meanwhile. What is at hand stays: it may be a claim.
 fn next_check(seen: &Observed, stored: &ValidationStatus, standing: Standing, now: Timestamp) -> Option<Time> {
     let next = stored.next_check_time.as_ref()?;
+    if stored.last_check_time.as_ref().is_some_and(|last| last.0 > after(now, CLAIM)) {
+        // The clock was set back since: nothing that was computed from it holds, least of all a token's life.
+        return Some(Time(now));
+    }
     let undisturbed =
         standing == Standing::Accepted && stored.consecutive_failures.is_none() && pending(stored).is_none();
     match &stored.last_check_time {

@@ -32,6 +32,7 @@ pub(super) fn suspended(seen: &Observed, now: Timestamp) -> Decision {
         },
         notices: announced.map(|found| Notice::warning(found.reason, "Watch", found.message)).into_iter().collect(),
         next: outlook.next.into_iter().chain(too_old).min(),
+        same_key: true,
         suspended: true,
     }
 }

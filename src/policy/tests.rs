@@ -1,5 +1,6 @@
 //! Do decisions keep the contract? Tables by question, histories at random, and a simulated day.
 
+mod clock;
 mod conditions;
 mod confidence;
 mod day;
@@ -8,5 +9,6 @@ mod histories;
 pub(super) mod lint;
 mod messages;
 mod outputs;
+mod rotation;
 mod scheduling;
 mod token;

@@ -4,23 +4,23 @@ use crate::simulator::{NewKey, Provider};
 use serde_json::{Value, json};
 
 /// inFlow's company in these stories.
-pub(super) const COMPANY: &str = "3f0c8a52-7d1e-4b96-9a43-5e2f6c7d8b90";
+pub(crate) const COMPANY: &str = "3f0c8a52-7d1e-4b96-9a43-5e2f6c7d8b90";
 
 /// A provider and a credential for it.
-pub(super) struct Act {
-    pub(super) provider: Provider,
-    pub(super) name: &'static str,
-    pub(super) account: &'static str,
-    pub(super) settings: Value,
-    pub(super) scopes: &'static [&'static str],
-    pub(super) expires_at: Option<&'static str>,
+pub(crate) struct Act {
+    pub(crate) provider: Provider,
+    pub(crate) name: &'static str,
+    pub(crate) account: &'static str,
+    pub(crate) settings: Value,
+    pub(crate) scopes: &'static [&'static str],
+    pub(crate) expires_at: Option<&'static str>,
     /// The keys of the Binding output: providers.md.
-    pub(super) keys: &'static [&'static str],
+    pub(crate) keys: &'static [&'static str],
 }
 
 impl Act {
     /// The whole spec, with the default output.
-    pub(super) fn spec(&self) -> Value {
+    pub(crate) fn spec(&self) -> Value {
         let mut spec = json!({"provider": self.settings, "keySecretRef": {"name": self.source()}});
         if let Some(end) = self.expires_at {
             spec["expiresAt"] = json!(end);
@@ -29,32 +29,32 @@ impl Act {
     }
 
     /// The spec with one more member.
-    pub(super) fn spec_with(&self, member: &str, value: Value) -> Value {
+    pub(crate) fn spec_with(&self, member: &str, value: Value) -> Value {
         let mut spec = self.spec();
         spec[member] = value;
         spec
     }
 
-    pub(super) fn source(&self) -> String {
+    pub(crate) fn source(&self) -> String {
         format!("{}-key", self.name)
     }
 
-    pub(super) fn output(&self) -> String {
+    pub(crate) fn output(&self) -> String {
         format!("{}-auth", self.name)
     }
 
-    pub(super) fn new_key(&self) -> NewKey {
+    pub(crate) fn new_key(&self) -> NewKey {
         let scopes = self.scopes.iter().map(|scope| (*scope).to_owned()).collect();
         NewKey { scopes, ..NewKey::of(self.provider, self.account) }
     }
 }
 
 /// All five.
-pub(super) fn all() -> [Act; 5] {
+pub(crate) fn all() -> [Act; 5] {
     [inflow(), flowlu(), zenflow(), flow(), aventri()]
 }
 
-pub(super) fn inflow() -> Act {
+pub(crate) fn inflow() -> Act {
     Act {
         provider: Provider::InFlow,
         name: "inventory",
@@ -78,7 +78,7 @@ pub(super) fn inflow() -> Act {
     }
 }
 
-pub(super) fn flowlu() -> Act {
+pub(crate) fn flowlu() -> Act {
     Act {
         provider: Provider::Flowlu,
         name: "crm",
@@ -101,7 +101,7 @@ pub(super) fn flowlu() -> Act {
     }
 }
 
-pub(super) fn zenflow() -> Act {
+pub(crate) fn zenflow() -> Act {
     Act {
         provider: Provider::ZenFlow,
         name: "erp",
@@ -125,7 +125,7 @@ pub(super) fn zenflow() -> Act {
     }
 }
 
-pub(super) fn flow() -> Act {
+pub(crate) fn flow() -> Act {
     Act {
         provider: Provider::Flow,
         name: "leisure",
@@ -151,7 +151,7 @@ pub(super) fn flow() -> Act {
     }
 }
 
-pub(super) fn aventri() -> Act {
+pub(crate) fn aventri() -> Act {
     Act {
         provider: Provider::Aventri,
         name: "events",

@@ -1,6 +1,6 @@
 //! Does the operator do its job? The real binary against the real API server and simulated providers.
 
-mod cast;
+pub(crate) mod cast;
 mod healing;
 mod main_job;
 mod ownership;

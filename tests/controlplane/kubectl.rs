@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use super::ControlPlane;
 use super::error::Error;
@@ -47,9 +48,15 @@ impl ControlPlane {
     pub(super) fn apply_definitions(&self, definitions: &Path) -> Result<(), Error> {
         let file = format!("--filename={}", definitions.display());
         self.must(&["apply", "--server-side", &file], "")?;
-        let condition = "--for=condition=Established";
-        let kinds = "customresourcedefinitions";
-        self.must(&["wait", condition, "--timeout=60s", kinds, "--all"], "")
+        let wait = ["wait", "--for=condition=Established", "--timeout=60s", "customresourcedefinitions", "--all"];
+        // kubectl fails at once on a definition that has no conditions yet.
+        for _ in 0..40 {
+            if self.must(&wait, "").is_ok() {
+                return Ok(());
+            }
+            thread::sleep(Duration::from_millis(250));
+        }
+        self.must(&wait, "")
     }
 
     /// Runs a command that the harness itself depends on.

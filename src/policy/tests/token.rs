@@ -164,3 +164,46 @@ fn a_claim_moves_the_next_check_and_nothing_else_of_a_known_key() {
     assert!(claimed.source.is_some() && claimed.key.is_some());
     assert_eq!(claimed.validation.unwrap().next_check_time.unwrap().0, after(fresh.now, CLAIM));
 }
+
+/// Visits at every wake-up until the next exchange.
+fn until_asked(world: &mut World) {
+    for _ in 0..6 {
+        let visit = world.visit();
+        if visit.asked {
+            return;
+        }
+        world.now = world.now.max(visit.next.unwrap());
+    }
+    panic!("nobody asks");
+}
+
+#[test]
+fn a_process_that_has_just_begun_renews_before_the_token_ends() {
+    for (down, dies_after_claim) in [(41, true), (44, false), (44, true), (47, true), (58, false)] {
+        let mut world = World::aventri();
+        world.edit(json!({"provider": {"aventri": {"tokenLifetime": "1m"}}}));
+        world.visit();
+        let end = world.status().token.clone().unwrap().expiration_time.unwrap().0;
+        // It was down when the renewal was due, or died over it.
+        if dies_after_claim {
+            world.pass(SECOND * 40).die_after_claim();
+        }
+        world.now = after(end, SECOND * down).checked_sub(jiff::SignedDuration::from_secs(60)).unwrap();
+        world.restart();
+        until_asked(&mut world);
+        assert!(world.now < end, "{} is not before {end}", world.now);
+        assert_eq!((token(&world).as_deref(), world.checks), (Some("token-2"), 2));
+    }
+}
+
+#[test]
+fn a_claim_over_a_token_that_has_ended_stands_through_restarts() {
+    let mut world = World::aventri();
+    world.edit(json!({"provider": {"aventri": {"tokenLifetime": "1m"}}}));
+    world.visit();
+    world.pass(SECOND * 70).die_after_claim();
+    let claimed = world.now;
+    world.restart();
+    until_asked(&mut world);
+    assert!(world.now >= after(claimed, CLAIM - SECOND), "a process that dies again and again asks once a minute");
+}

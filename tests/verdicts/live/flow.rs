@@ -29,7 +29,7 @@ async fn flow_is_proved_as_configured() {
         ("plain", "{header: X-API-Key}", Placement::Header, "header-value"),
         ("query", "{query: api_key}", Placement::Query, "query-value"),
     ] {
-        stage.reconfigure(&configuration(&stage, authentication));
+        stage.configure(&configuration(&stage, authentication));
         stage.operator.kill().expect("it can be killed");
         stage.operator = stage.another_operator(&[]).await;
         let key = stage.issue(NewKey::of(Product::Flow, ""));

@@ -153,6 +153,14 @@ impl Index {
         }
     }
 
+    /// Takes note of what a read found, of a Secret of which the watch has said nothing yet: it was there before
+    /// anybody cared. Whatever the watch says later wins.
+    pub fn learn(&self, name: &Name, sight: Sight) {
+        if let Some(interest) = self.lock().secrets.get_mut(name).filter(|known| known.sight == Sight::Unknown) {
+            interest.sight = sight;
+        }
+    }
+
     /// What the watch last said of a Secret.
     pub fn sight(&self, name: &Name) -> Sight {
         self.lock().secrets.get(name).map(|interest| interest.sight.clone()).unwrap_or_default()

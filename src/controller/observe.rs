@@ -1,7 +1,7 @@
 //! What is there? Reads the source and the outputs of one credential; judges nothing and writes nothing.
 
 use super::Context;
-use super::name::Name;
+use super::name::{Name, Sight};
 use crate::api::{ConditionType, Conditions, ConnectorCredential, Output, Reason};
 use crate::credential::Key;
 use crate::error::{Class, Failure, Verb};
@@ -35,7 +35,8 @@ pub(super) async fn observe(ctx: &Context, object: Arc<ConnectorCredential>) -> 
     if seen.object.spec.suspend == Some(true) {
         return Ok(seen);
     }
-    seen.source = read_source(&secrets, &seen.object.spec.key_secret_ref.name).await?;
+    let source = Name::new(&name.namespace, &seen.object.spec.key_secret_ref.name);
+    seen.source = read_source(ctx, &secrets, &source).await?;
     if !matches!(seen.source, Source::Denied) {
         read_targets(ctx, &mut seen, &secrets, &name).await?;
     }
@@ -43,13 +44,19 @@ pub(super) async fn observe(ctx: &Context, object: Arc<ConnectorCredential>) -> 
     Ok(seen)
 }
 
-async fn read_source(secrets: &Api<Secret>, name: &str) -> Result<Source, Failure> {
-    match secrets.get_opt(name).await.map_err(|error| Failure::new(Verb::Get, "secrets", &error)) {
-        Ok(Some(secret)) => Ok(Source::Found(Box::new(secret))),
+async fn read_source(ctx: &Context, secrets: &Api<Secret>, name: &Name) -> Result<Source, Failure> {
+    match read(ctx, secrets, name).await {
+        Ok(Some(secret)) => Ok(Source::Found(secret)),
         Ok(None) => Ok(Source::Missing),
         Err(failure) if failure.class() == Class::Forbidden => Ok(Source::Denied),
         Err(failure) => Err(failure),
     }
+}
+
+async fn read(ctx: &Context, secrets: &Api<Secret>, name: &Name) -> Result<Option<Box<Secret>>, Failure> {
+    let found = secrets.get_opt(&name.name).await.map_err(|error| Failure::new(Verb::Get, "secrets", &error))?;
+    ctx.index.learn(name, found.as_ref().map_or(Sight::Absent, |secret| Sight::of(&secret.metadata)));
+    Ok(found.map(Box::new))
 }
 
 /// A Secret that the watch has seen to be absent is not asked for: creating it relies on the API server's refusal.
@@ -68,11 +75,7 @@ async fn read_targets(ctx: &Context, seen: &mut Observed, secrets: &Api<Secret>,
 }
 
 async fn read_target(ctx: &Context, secrets: &Api<Secret>, name: &Name) -> Result<Option<Box<Secret>>, Failure> {
-    if ctx.is_absent(name) {
-        return Ok(None);
-    }
-    let secret = secrets.get_opt(&name.name).await.map_err(|error| Failure::new(Verb::Get, "secrets", &error))?;
-    Ok(secret.map(Box::new))
+    if ctx.is_absent(name) { Ok(None) } else { read(ctx, secrets, name).await }
 }
 
 /// What only this process knows; a token that it does not remember is read back from an output of ours.

@@ -69,14 +69,6 @@ pub struct Listening {
     metrics: Option<(TcpListener, Router)>,
 }
 
-/// Opens the listeners and serves until `stop`.
-///
-/// # Errors
-/// [`Error`], when an address cannot be had or a listener breaks.
-pub async fn serve(admin: Admin, stop: CancellationToken) -> Result<(), Error> {
-    listen(admin).await?.serve(stop).await
-}
-
 /// Opens the listeners, and logs their addresses: `health listening` and `metrics listening`, field `address`.
 ///
 /// # Errors

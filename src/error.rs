@@ -96,12 +96,6 @@ impl Failure {
         Self { verb: Verb::Update, resource, code: None, class: Class::Conflict }
     }
 
-    /// An answer that lacks what every such answer has.
-    #[must_use]
-    pub const fn unexpected(verb: Verb, resource: &'static str) -> Self {
-        Self { verb, resource, code: None, class: Class::Unexpected }
-    }
-
     /// What kind of failure it is.
     #[must_use]
     pub const fn class(&self) -> Class {

@@ -19,12 +19,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// Visits that are under way at shutdown may take so long.
 const DRAIN: Duration = Duration::from_secs(20);
-/// After a lost Lease the process ends within so long.
+/// What is under way when the Lease is lost may take so long: ten seconds of it are over, and others wait for fifteen.
 const LOST: Duration = Duration::from_secs(3);
 
 /// Why the operator cannot start, or had to end.
@@ -49,8 +50,8 @@ pub enum Error {
     #[error("the system refuses {0}")]
     System(&'static str),
     /// A task that must never end has ended.
-    #[error("a watch ended, so the process cannot go on")]
-    WatchEnded,
+    #[error("a part of the operator ended, so the process cannot go on")]
+    TaskEnded,
     /// Somebody else leads now.
     #[error("leadership was lost")]
     LeadershipLost,
@@ -79,13 +80,15 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
         metrics: Arc::clone(&metrics),
     })
     .await?;
-    let mut parts = Parts { settings, clock, metrics, pulse, index: Arc::default(), stop, tasks: JoinSet::new() };
+    let memory = Arc::new(Memory::new().map_err(|_| Error::System("random numbers"))?);
+    let (index, tasks) = (Arc::default(), JoinSet::new());
+    let mut parts = Parts { settings, clock, metrics, pulse, index, memory, stop, tasks };
     parts.listen_for_signals()?;
-    let admin = parts.serve(admin);
+    let closing = parts.serve(admin);
     let scopes = parts.watch(&watch?);
     let outcome = parts.lead((work?, lease?), (sites, prober), scopes).await;
-    parts.stop.cancel();
-    let _served = tokio::time::timeout(LOST, admin).await;
+    // Probes are answered until now.
+    closing.cancel();
     outcome
 }
 
@@ -111,6 +114,7 @@ struct Parts {
     metrics: Arc<Metrics>,
     pulse: Arc<Pulse>,
     index: Arc<Index>,
+    memory: Arc<Memory>,
     stop: CancellationToken,
     tasks: JoinSet<()>,
 }
@@ -131,15 +135,16 @@ impl Parts {
         Ok(())
     }
 
-    fn serve(&self, admin: Listening) -> JoinHandle<()> {
-        let ended = self.stop.clone();
-        // Probes are answered until the very end; then the listener goes with the process.
-        tokio::spawn(async move {
-            if let Err(error) = admin.serve(ended.clone()).await {
+    /// Serves probes and metrics until the token is cancelled; a listener that breaks ends the process.
+    fn serve(&mut self, admin: Listening) -> CancellationToken {
+        let closing = CancellationToken::new();
+        let served = admin.serve(closing.clone());
+        self.tasks.spawn(async move {
+            if let Err(error) = served.await {
                 tracing::error!(%error, "probes are not served any more");
-                ended.cancel();
             }
-        })
+        });
+        closing
     }
 
     /// Starts the watches; they fill the caches of a standby too.
@@ -160,6 +165,7 @@ impl Parts {
             gate: gate.clone(),
             pulse: Arc::clone(&self.pulse),
             known: known.clone(),
+            memory: Arc::clone(&self.memory),
         };
         if self.settings.secret_watch == SecretWatch::Metadata {
             self.tasks.spawn(watches.clone().secrets());
@@ -175,14 +181,14 @@ impl Parts {
         (sites, prober): (Arc<config::Settings>, Prober),
         scopes: Vec<Scope>,
     ) -> Result<(), Error> {
-        let Some((leadership, instance)) = self.elected(lease).await else { return Ok(()) };
+        let Some((leadership, instance)) = self.elected(lease).await? else { return Ok(()) };
         let fence = leadership.as_ref().map_or_else(|| Fence::open(Arc::clone(&self.clock)), Leadership::fence);
         let (teller, tidings) = queue();
         let events = tokio::spawn(send(client.clone(), tidings, Arc::clone(&self.clock), instance));
         let ctx = Arc::new(Context {
             client,
             index: Arc::clone(&self.index),
-            memory: Memory::new().map_err(|_| Error::System("random numbers"))?,
+            memory: Arc::clone(&self.memory),
             sites,
             prober,
             clock: Arc::clone(&self.clock),
@@ -191,26 +197,37 @@ impl Parts {
             fence: fence.clone(),
             leading_since: self.clock.now(),
             secret_watch: self.settings.secret_watch,
+            concurrency: self.settings.concurrency,
+            permits: Semaphore::new(self.settings.concurrency.into()),
         });
         self.metrics.lead(true);
         self.expose(&scopes, ctx.leading_since);
         let ended = self.work(ctx, scopes, &fence).await;
         self.metrics.lead(false);
-        // Events that were told are sent before the Lease is given back.
-        let _sent = tokio::time::timeout(LOST, events).await;
+        // Events that were told are sent before the Lease is given back; after it was lost they are another's to tell.
+        if fence.holds() {
+            let _sent = tokio::time::timeout(LOST, events).await;
+        } else {
+            events.abort();
+        }
         if let Some(leadership) = leadership {
             leadership.release().await;
         }
         ended
     }
 
-    async fn elected(&self, client: Client) -> Option<(Option<Leadership>, String)> {
+    /// Waits for the Lease. `None`: told to stop before.
+    async fn elected(&mut self, client: Client) -> Result<Option<(Option<Leadership>, String)>, Error> {
         let candidate = Candidate::new(client, &self.settings.lease_namespace, Arc::clone(&self.clock));
         let identity = candidate.identity().to_owned();
         if !self.settings.leader_elect {
-            return Some((None, identity));
+            return Ok(Some((None, identity)));
         }
-        acquire(candidate, &self.stop).await.map(|leadership| (Some(leadership), identity))
+        tokio::select! {
+            biased;
+            leadership = acquire(candidate, &self.stop) => Ok(leadership.map(|leadership| (Some(leadership), identity))),
+            _ = self.tasks.join_next() => Err(Error::TaskEnded),
+        }
     }
 
     fn expose(&self, scopes: &[Scope], leading_since: Timestamp) {
@@ -223,9 +240,9 @@ impl Parts {
         let ending = CancellationToken::new();
         let mut working = JoinSet::new();
         for mut scope in scopes {
-            let inputs = (scope.keys, scope.store);
-            let outputs = (Arc::clone(&self.pulse), ending.clone());
-            working.spawn(work(Arc::clone(&ctx), inputs, self.settings.concurrency, outputs));
+            let name = format!("controller/{}", scope.namespace.as_deref().unwrap_or("*"));
+            let (inputs, ends) = ((scope.keys, scope.store), (Arc::clone(&self.pulse), ending.clone()));
+            working.spawn(work(Arc::clone(&ctx), name, inputs, ends));
             let (index, secret_watch) = (Arc::clone(&self.index), self.settings.secret_watch);
             let clock = Arc::clone(&self.clock);
             self.tasks.spawn(async move {
@@ -236,10 +253,11 @@ impl Parts {
         }
         drop(ctx);
         let outcome = tokio::select! {
+            biased;
             () = self.stop.cancelled() => Ok(()),
             () = fence.lost() => Err(Error::LeadershipLost),
-            _ = self.tasks.join_next() => Err(Error::WatchEnded),
-            _ = working.join_next() => Err(Error::WatchEnded),
+            _ = self.tasks.join_next() => Err(Error::TaskEnded),
+            _ = working.join_next() => Err(Error::TaskEnded),
         };
         ending.cancel();
         let patience = if matches!(outcome, Err(Error::LeadershipLost)) { LOST } else { DRAIN };

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::{env, fs};
 
 /// Fails when the file differs from what is generated, or rewrites it.
-fn hold(file: &str, generated: &str) {
+pub(crate) fn hold(file: &str, generated: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     if env::var_os("BLESS").is_some_and(|bless| !bless.is_empty()) {
         fs::create_dir_all(path.parent().expect("a file in the repository")).expect("the repository is writable");

@@ -20,11 +20,17 @@ mod architecture;
 #[cfg(test)]
 mod chart;
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
 mod controller;
 #[cfg(test)]
 mod controlplane;
 #[cfg(test)]
 mod drift;
+#[cfg(test)]
+mod gitops;
+#[cfg(test)]
+mod image;
 #[cfg(test)]
 mod leader;
 #[cfg(test)]
@@ -39,3 +45,5 @@ mod simulator;
 mod support;
 #[cfg(test)]
 mod tools;
+#[cfg(test)]
+mod verdicts;

@@ -1,3 +1,12 @@
-//! The command line: its commands follow; see `connectorctl --help`.
+//! The command line: see `connectorctl --help`.
 
-fn main() {}
+use connector_operator::cli;
+use connector_operator::telemetry::forbid_dumps;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // Keys are in memory: no core file. A system that refuses even this is no reason not to work.
+    let _forbidden = forbid_dumps();
+    let _installed = rustls::crypto::ring::default_provider().install_default();
+    cli::main(std::env::args_os())
+}

@@ -26,7 +26,7 @@ pub(super) async fn act(ctx: &Context, seen: &Observed, decision: &mut Decision)
     for plan in decision.outputs.iter_mut().flatten() {
         let done = hand.make(plan).await.unwrap_or_else(|failed| {
             failure.get_or_insert(failed);
-            Done::Failed
+            unmade(&failed)
         });
         acted.results.push(OutputResult { name: plan.name.clone(), format: plan.format, done });
     }
@@ -43,6 +43,21 @@ pub(super) async fn act(ctx: &Context, seen: &Observed, decision: &mut Decision)
         }
     }
     (acted, failure)
+}
+
+/// What a failure says of the move: somebody was faster, or the API server refused.
+fn unmade(failure: &Failure) -> Done {
+    match failure.class() {
+        Class::Conflict | Class::NotFound | Class::AlreadyExists => Done::Overtaken,
+        Class::Forbidden
+        | Class::Unauthorized
+        | Class::Invalid
+        | Class::Throttled(_)
+        | Class::Timeout
+        | Class::Unavailable
+        | Class::Gone
+        | Class::Unexpected => Done::Failed,
+    }
 }
 
 /// What every move needs.

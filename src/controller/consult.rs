@@ -47,8 +47,11 @@ pub(super) async fn consult(ctx: &Context, seen: &mut Observed, check: Check) ->
         Turn::Over(Outcome::Checked { checked, .. }) => checked,
         Turn::Ours(granted) => {
             if check.claim {
+                // What must not happen twice rests on the Lease itself, not on our clock.
+                if !ctx.fence.confirm().await {
+                    return Err(Failure::overtaken("leases"));
+                }
                 claim(ctx, seen, now).await?;
-                ctx.must_lead()?;
             }
             let checked = granted.ask().await;
             count(ctx, provider.profile().kind, &checked);

@@ -21,7 +21,7 @@ const LONGEST_NAME: usize = 200;
 #[derive(Debug)]
 pub struct Tidings {
     regarding: ObjectReference,
-    source: String,
+    source: Option<String>,
     notice: Notice,
 }
 
@@ -29,7 +29,13 @@ impl Tidings {
     /// An Event about this object, related to its source Secret.
     #[must_use]
     pub fn about(object: &ConnectorCredential, notice: Notice) -> Self {
-        let meta = &object.metadata;
+        let source = Some(object.spec.key_secret_ref.name.clone());
+        Self { source, ..Self::about_malformed(&object.metadata, notice) }
+    }
+
+    /// An Event about an object of which only the metadata can be read.
+    #[must_use]
+    pub fn about_malformed(meta: &ObjectMeta, notice: Notice) -> Self {
         let regarding = ObjectReference {
             api_version: Some(format!("{GROUP}/{VERSION}")),
             kind: Some("ConnectorCredential".to_owned()),
@@ -38,7 +44,7 @@ impl Tidings {
             uid: meta.uid.clone(),
             ..ObjectReference::default()
         };
-        Self { regarding, source: object.spec.key_secret_ref.name.clone(), notice }
+        Self { regarding, source: None, notice }
     }
 }
 
@@ -95,7 +101,7 @@ fn event(tidings: Tidings, now: jiff::Timestamp, count: u64, instance: &str) -> 
         event_time: Some(MicroTime(now)),
         note: Some(notice.note.chars().take(LONGEST_NOTE).collect()),
         reason: Some(notice.reason.name().to_owned()),
-        related: Some(ObjectReference {
+        related: source.map(|source| ObjectReference {
             api_version: Some("v1".to_owned()),
             kind: Some("Secret".to_owned()),
             name: Some(source),

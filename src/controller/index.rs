@@ -33,6 +33,8 @@ struct Interest {
 struct Inner {
     credentials: HashMap<Name, Entry>,
     secrets: HashMap<Name, Interest>,
+    /// Where changes of Secrets are seen; `None` stands for all namespaces.
+    watched: HashSet<Option<String>>,
 }
 
 /// Names of Secrets, the credentials that care, and the versions that were seen.
@@ -96,6 +98,28 @@ impl Index {
         self.lock().credentials.keys().filter(here).cloned().collect()
     }
 
+    /// The uids of all credentials.
+    pub fn uids(&self) -> HashSet<String> {
+        self.lock().credentials.values().map(|entry| entry.uid.clone()).collect()
+    }
+
+    /// Notes whether changes of Secrets are seen, in a namespace or in all.
+    pub fn set_watched(&self, namespace: Option<&str>, watched: bool) {
+        let namespace = namespace.map(str::to_owned);
+        let mut inner = self.lock();
+        if watched {
+            inner.watched.insert(namespace)
+        } else {
+            inner.watched.remove(&namespace)
+        };
+    }
+
+    /// Whether changes of this namespace's Secrets are seen.
+    pub fn is_watched(&self, namespace: &str) -> bool {
+        let inner = self.lock();
+        inner.watched.contains(&None) || inner.watched.contains(&Some(namespace.to_owned()))
+    }
+
     /// Takes note of what the watch says of a Secret. Returns whom to visit.
     pub fn saw(&self, name: &Name, owners: &[OwnerReference], sight: Sight) -> Vec<Name> {
         let mut inner = self.lock();
@@ -108,12 +132,18 @@ impl Index {
         interest.credentials.iter().map(|credential| Name::new(&name.namespace, credential)).collect()
     }
 
+    /// Takes note that a Secret is gone, if `still` holds of what is known of it: it may have been made anew since.
+    /// Returns whom to visit.
+    pub fn gone(&self, name: &Name, still: impl FnOnce(&Sight) -> bool) -> Vec<Name> {
+        if still(&self.sight(name)) { self.saw(name, &[], Sight::Absent) } else { Vec::new() }
+    }
+
     /// Secrets that are not known to be gone, in a namespace or in all: a fresh list without them says that they are.
-    pub fn secrets(&self, namespace: Option<&str>) -> HashSet<Name> {
+    pub fn secrets(&self, namespace: Option<&str>) -> HashMap<Name, Sight> {
         let inner = self.lock();
         let here = |name: &Name| namespace.is_none_or(|wanted| name.namespace == wanted);
         let known = inner.secrets.iter().filter(|(name, interest)| here(name) && interest.sight != Sight::Absent);
-        known.map(|(name, _)| name.clone()).collect()
+        known.map(|(name, interest)| (name.clone(), interest.sight.clone())).collect()
     }
 
     /// Takes note of what we wrote ourselves, so that its echo wakes nobody.

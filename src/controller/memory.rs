@@ -6,15 +6,15 @@ use crate::api::ConnectorCredential;
 use crate::credential::{AccessToken, Key};
 use crate::policy::{after, jittered};
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use ring::hmac;
 use ring::rand::SystemRandom;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// One unscheduled check comes back in so long; two may follow each other at once.
 const REFILL: Duration = Duration::from_secs(30);
-const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_secs(30);
 
 #[derive(Default)]
@@ -53,7 +53,7 @@ impl Memory {
         Some(hmac::verify(&self.key, key.reveal().as_bytes(), tag.as_ref()).is_ok())
     }
 
-    /// Remembers that the status speaks of `key` now; a token that was minted from another one is dropped.
+    /// Remembers that the status speaks of `key` now. Whether a token was minted from it, the status says.
     pub fn remember_key(&self, uid: &str, key: &Key) {
         let tag = hmac::sign(&self.key, key.reveal().as_bytes());
         self.lock().entry(uid.to_owned()).or_default().fingerprint = Some(tag);
@@ -101,12 +101,12 @@ impl Memory {
         entry.written.clone()
     }
 
-    /// How long to wait after a failure to reach the API server; each failure in a row doubles it.
-    pub fn failed(&self, uid: &str) -> Duration {
+    /// How long to wait after a failure; each one in a row doubles it.
+    pub fn failed(&self, uid: &str, first: Duration) -> Duration {
         let mut entries = self.lock();
         let entry = entries.entry(uid.to_owned()).or_default();
         entry.failures = entry.failures.saturating_add(1);
-        let range = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(entry.failures.min(10))).min(LONGEST_RETRY);
+        let range = first.saturating_mul(2_u32.saturating_pow(entry.failures.min(10))).min(LONGEST_RETRY);
         let half = range.mul_f64(0.5);
         half.saturating_add(jittered(half, uid, &entry.failures.to_string()))
     }
@@ -118,8 +118,24 @@ impl Memory {
         }
     }
 
+    /// The watch delivered this version: what was written before it need not be kept.
+    pub fn delivered(&self, watched: &ObjectMeta) {
+        let (Some(uid), Some(version)) = (&watched.uid, &watched.resource_version) else { return };
+        if let Some(entry) = self.lock().get_mut(uid) {
+            let old = |written: &Arc<ConnectorCredential>| {
+                !is_newer(written.metadata.resource_version.as_deref().unwrap_or_default(), version)
+            };
+            entry.written = entry.written.take().filter(|written| !old(written));
+        }
+    }
+
     /// Forgets a credential that is gone.
     pub fn forget(&self, uid: &str) {
         self.lock().remove(uid);
+    }
+
+    /// Forgets everybody else.
+    pub fn keep_only(&self, uids: &HashSet<String>) {
+        self.lock().retain(|uid, _| uids.contains(uid));
     }
 }

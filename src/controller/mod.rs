@@ -22,7 +22,7 @@ pub use health::Pulse;
 pub use index::Index;
 pub use jumps::watch_clock;
 pub use memory::Memory;
-pub use name::Name;
+pub use name::{Name, Sight};
 pub use series::StoreSeries;
 pub use watches::{Gate, Known, Watches, store, triggers};
 pub use work::work;
@@ -34,15 +34,15 @@ use crate::config::Settings;
 use crate::error::{Class, Failure};
 use crate::leader::Fence;
 use crate::metrics::Metrics;
-use crate::policy::{Asked, Plan, decide, jittered, probe_plan};
+use crate::policy::{Asked, Observed, Plan, Source, after, decide, jittered, probe_plan};
 use crate::probe::Prober;
 use consult::{Heard, consult};
 use jiff::Timestamp;
 use kube::core::DeserializeGuard;
-use name::Sight;
 use rest::{Rest, at_rest};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// A credential, or the metadata of an object that does not fit the schema.
 pub type Guarded = DeserializeGuard<ConnectorCredential>;
@@ -54,7 +54,7 @@ pub struct Context {
     /// Whose business a Secret is.
     pub index: Arc<Index>,
     /// What only this process knows.
-    pub memory: Memory,
+    pub memory: Arc<Memory>,
     /// The administrator's settings.
     pub sites: Arc<Settings>,
     /// Asks providers.
@@ -71,6 +71,10 @@ pub struct Context {
     pub leading_since: Timestamp,
     /// How changes of Secrets are noticed.
     pub secret_watch: SecretWatch,
+    /// Visits at once.
+    pub concurrency: u16,
+    /// One for each of them, over all namespaces.
+    pub permits: Semaphore,
 }
 
 /// Without a watch, Secrets are read again in so long.
@@ -89,7 +93,13 @@ impl Context {
     /// Whether the watch has seen that there is no such Secret.
     #[must_use]
     pub fn is_absent(&self, secret: &Name) -> bool {
-        self.secret_watch == SecretWatch::Metadata && self.index.sight(secret) == Sight::Absent
+        self.watches_secrets(&secret.namespace) && self.index.sight(secret) == Sight::Absent
+    }
+
+    /// Whether changes of this namespace's Secrets are seen: not without the flag, nor without the right.
+    #[must_use]
+    pub fn watches_secrets(&self, namespace: &str) -> bool {
+        self.secret_watch == SecretWatch::Metadata && self.index.is_watched(namespace)
     }
 }
 
@@ -126,7 +136,7 @@ pub async fn reconcile(ctx: &Context, object: Arc<ConnectorCredential>) -> Resul
     let mut decision = decide(&seen, asked, wait, ctx.now());
     let (acted, failure) = act::act(ctx, &seen, &mut decision).await;
     let next = status::report(ctx, &seen, decision, &acted).await?;
-    failure.map_or(Ok(ctx.sooner(next, seen.uid())), Err)
+    failure.map_or(Ok(ctx.sooner(next, &seen)), Err)
 }
 
 impl Context {
@@ -136,20 +146,20 @@ impl Context {
     }
 
     /// A verdict never speaks of another version than the one that was asked about.
-    fn must_be_current(&self, seen: &crate::policy::Observed) -> Result<(), Failure> {
-        let crate::policy::Source::Found(secret) = &seen.source else { return Ok(()) };
+    fn must_be_current(&self, seen: &Observed) -> Result<(), Failure> {
+        let Source::Found(secret) = &seen.source else { return Ok(()) };
         let known = self.index.sight(&Name::of(&secret.metadata));
         let overtaken = matches!(known, Sight::Present { .. }) && Sight::of(&secret.metadata).is_overtaken_by(&known);
         if overtaken { Err(Failure::overtaken("secrets")) } else { Ok(()) }
     }
 
     /// Without a watch on Secrets they are read again every five minutes or so.
-    fn sooner(&self, next: Option<Timestamp>, uid: &str) -> Option<Timestamp> {
-        let reread = || crate::policy::after(self.now(), REREAD.saturating_add(jittered(REREAD_SPREAD, uid, "reread")));
-        match self.secret_watch {
-            SecretWatch::Metadata => next,
-            SecretWatch::None => next.into_iter().chain([reread()]).min(),
+    fn sooner(&self, next: Option<Timestamp>, seen: &Observed) -> Option<Timestamp> {
+        if self.watches_secrets(seen.object.metadata.namespace.as_deref().unwrap_or_default()) {
+            return next;
         }
+        let spread = jittered(REREAD_SPREAD, seen.uid(), "reread");
+        next.into_iter().chain([after(self.now(), REREAD.saturating_add(spread))]).min()
     }
 }
 
@@ -157,21 +167,24 @@ fn whole(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
+/// The first wait after somebody was faster.
+const A_MOMENT: Duration = Duration::from_millis(100);
+/// The first wait after the API server did not do what was asked.
+const A_SECOND: Duration = Duration::from_secs(1);
+
 /// How long to wait after a failure: what the server asked for, a moment when somebody was faster, else a backoff.
 #[must_use]
 pub fn retry_after(ctx: &Context, uid: &str, failure: &Failure) -> Duration {
     match failure.class() {
         Class::Throttled(Some(wait)) => wait.min(Duration::from_secs(60)),
-        Class::Conflict => Duration::from_millis(200),
-        Class::NotFound
-        | Class::Forbidden
+        Class::Conflict | Class::NotFound | Class::AlreadyExists => ctx.memory.failed(uid, A_MOMENT),
+        Class::Forbidden
         | Class::Unauthorized
-        | Class::AlreadyExists
         | Class::Invalid
         | Class::Throttled(None)
         | Class::Timeout
         | Class::Unavailable
         | Class::Gone
-        | Class::Unexpected => ctx.memory.failed(uid),
+        | Class::Unexpected => ctx.memory.failed(uid, A_SECOND),
     }
 }

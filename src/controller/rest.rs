@@ -4,10 +4,8 @@
 use super::Context;
 use super::name::{Name, Sight};
 use crate::api::{ConditionType, Conditions, ConnectorCredential, ConnectorCredentialStatus, PublishPolicy, Reason};
-use crate::args::SecretWatch;
 use crate::policy::confidence::after_grace;
-use crate::policy::{Observed, Source, Traits, asked_for, declared_outputs, expiry};
-use crate::providers::Unaddressable;
+use crate::policy::{Observed, Source, Traits, asked_for, declared_outputs, expiry, subject};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,7 +22,7 @@ pub(super) enum Rest {
 /// Whether all is as the status says.
 pub(super) fn at_rest(ctx: &Context, object: &Arc<ConnectorCredential>) -> Rest {
     let Some(status) = object.status.as_ref() else { return Rest::Broken };
-    let settled = ctx.secret_watch == SecretWatch::Metadata
+    let settled = ctx.watches_secrets(object.metadata.namespace.as_deref().unwrap_or_default())
         && object.spec.suspend != Some(true)
         && status.observed_generation == object.metadata.generation
         && !asked_for(object)
@@ -44,13 +42,11 @@ fn is_published(object: &ConnectorCredential, status: &ConnectorCredentialStatus
     outputs && status.conditions.is_true(ConditionType::Ready) && !status.conditions.is_true(ConditionType::Reconciling)
 }
 
-/// Whether an endpoint is configured is the administrator's business, and may have changed with a restart.
+/// Where the provider is, is the administrator's business, and may have changed with a restart.
 fn same_site(ctx: &Context, object: &ConnectorCredential, status: &ConnectorCredentialStatus) -> bool {
     let Some(provider) = object.spec.provider.chosen() else { return false };
-    let site = ctx.sites.site(provider.profile().kind);
-    let without = matches!(provider.base(site), Err(Unaddressable::NotConfigured));
-    let local = status.conditions.reason(ConditionType::Authenticated) == Some(Reason::LocalOnly);
-    local || without == (status.conditions.reason(ConditionType::Authenticated) == Some(Reason::EndpointNotConfigured))
+    let now = subject(&object.spec, ctx.sites.site(provider.profile().kind));
+    status.validation.as_ref().and_then(|validation| validation.subject.as_ref()) == Some(&now)
 }
 
 fn same_secrets(ctx: &Context, object: &ConnectorCredential, status: &ConnectorCredentialStatus) -> bool {

@@ -4,9 +4,11 @@ use super::Context;
 use super::events::Tidings;
 use super::name::Name;
 use super::observe::key_bytes;
-use crate::api::{ConnectorCredential, ConnectorCredentialStatus, FIELD_MANAGER, GROUP, VERSION};
+use crate::api::{
+    ConditionType, Conditions, ConnectorCredential, ConnectorCredentialStatus, FIELD_MANAGER, GROUP, Reason, VERSION,
+};
 use crate::error::{Failure, Verb};
-use crate::policy::{Acted, Conclusion, Decision, Observed, Source, conclude, malformed};
+use crate::policy::{Acted, Conclusion, Decision, Notice, Observed, Source, conclude, malformed, message};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
 use kube::Api;
@@ -99,24 +101,42 @@ pub(super) async fn apply_status(
     Ok(written)
 }
 
-/// Says of an object that does not fit the schema that it does not; unless it was said already.
+/// Says of an object that does not fit the schema that it does not; unless it was said already. What else the status
+/// holds stays, applied as it is: another version may read it again.
 ///
 /// # Errors
 /// [`Failure`], when the API server refuses it.
 pub(super) async fn apply_malformed(ctx: &Context, meta: &ObjectMeta) -> Result<(), Failure> {
+    ctx.must_lead()?;
     let name = Name::of(meta);
     let kind = ApiResource::erase::<ConnectorCredential>(&());
     let api: Api<DynamicObject> = Api::namespaced_with(ctx.client.clone(), &name.namespace, &kind);
     let generation = meta.generation.unwrap_or_default();
     let stored = api.get(&name.name).await.map_err(|error| Failure::new(Verb::Get, "connectorcredentials", &error))?;
-    let conditions = stored.data.pointer("/status/conditions").cloned().unwrap_or_default();
+    let mut status = stored.data.get("status").cloned().unwrap_or_else(|| json!({}));
+    let conditions = status.get("conditions").cloned().unwrap_or_default();
     let conditions: Vec<Condition> = serde_json::from_value(conditions).unwrap_or_default();
-    if stored.data.pointer("/status/observedGeneration").and_then(serde_json::Value::as_i64) == Some(generation) {
+    let said = conditions.of(ConditionType::Accepted).is_some_and(|accepted| {
+        accepted.reason == Reason::InvalidSpec.name() && accepted.observed_generation == Some(generation)
+    });
+    if said {
         return Ok(());
     }
-    // Merged, not applied: what else the status holds may be read again by another version.
-    let body = json!({"metadata": {"uid": meta.uid}, "status": malformed(&conditions, generation, ctx.now())});
-    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    let written = api.patch_status(&name.name, &params, &Patch::Merge(body)).await;
-    written.map(drop).map_err(|error| Failure::new(Verb::Patch, "connectorcredentials/status", &error))
+    let now = malformed(&conditions, generation, ctx.now());
+    if let Some(status) = status.as_object_mut() {
+        status.insert("conditions".to_owned(), json!(now.conditions));
+        status.insert("observedGeneration".to_owned(), json!(generation));
+    }
+    let body = json!({
+        "apiVersion": format!("{GROUP}/{VERSION}"),
+        "kind": "ConnectorCredential",
+        "metadata": {"name": name.name, "namespace": name.namespace, "uid": meta.uid},
+        "status": status,
+    });
+    let params = PatchParams::apply(FIELD_MANAGER).force();
+    let written = api.patch_status(&name.name, &params, &Patch::Apply(body)).await;
+    written.map_err(|error| Failure::new(Verb::Patch, "connectorcredentials/status", &error))?;
+    let notice = Notice::warning(Reason::InvalidSpec, "Check", message::MALFORMED_OBJECT);
+    ctx.events.tell(Tidings::about_malformed(meta, notice));
+    Ok(())
 }

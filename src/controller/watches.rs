@@ -3,7 +3,7 @@
 use super::index::Index;
 use super::name::{Name, Sight};
 use super::slim::SecretMeta;
-use super::{Guarded, Pulse};
+use super::{Guarded, Memory, Pulse};
 use crate::args::SecretWatch;
 use crate::error::{Class, Failure};
 use crate::metrics::Metrics;
@@ -16,7 +16,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, reflector};
 use kube::{Api, Client, Resource};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -80,6 +80,8 @@ pub struct Watches {
     pub pulse: Arc<Pulse>,
     /// What is known already.
     pub known: Known,
+    /// What is forgotten with a credential.
+    pub memory: Arc<Memory>,
 }
 
 /// Cancelled once it is so.
@@ -142,21 +144,27 @@ impl Watches {
             Event::InitApply(object) | Event::Apply(object) => {
                 let name = Name::of(object.meta());
                 listed.insert(name.clone());
+                self.memory.delivered(object.meta());
                 match &object.0 {
                     Ok(object) => self.index.note(object),
                     Err(invalid) if self.index.note_malformed(&invalid.metadata) => vec![name],
                     Err(_) => Vec::new(),
                 }
             }
-            Event::Delete(object) => {
-                self.index.forget(&Name::of(object.meta())).map(|(_, visits)| visits).unwrap_or_default()
-            }
+            Event::Delete(object) => self.forget(&Name::of(object.meta())),
             Event::InitDone => {
                 let known = self.index.credentials(self.namespace.as_deref());
-                let gone = known.difference(listed).filter_map(|name| self.index.forget(name));
-                gone.flat_map(|(_, visits)| visits).collect()
+                let visits = known.difference(listed).flat_map(|name| self.forget(name)).collect();
+                self.memory.keep_only(&self.index.uids());
+                visits
             }
         }
+    }
+
+    fn forget(&self, name: &Name) -> Vec<Name> {
+        let Some((uid, visits)) = self.index.forget(name) else { return Vec::new() };
+        self.memory.forget(&uid);
+        visits
     }
 
     /// Watches the metadata of Secrets, once all credentials are known: only then is it clear whose business each is.
@@ -167,7 +175,7 @@ impl Watches {
         while tokio::time::timeout(BEAT, self.known.credentials.cancelled()).await.is_err() {
             self.pulse.beat(&name);
         }
-        let mut listed = HashSet::new();
+        let mut listed = HashMap::new();
         loop {
             let stream = watcher::watcher(self.api::<SecretMeta>(), config()).default_backoff();
             let mut stream = std::pin::pin!(stream.take_until(renewal(&name)));
@@ -178,7 +186,7 @@ impl Watches {
         }
     }
 
-    fn saw(&self, event: Event<SecretMeta>, listed: &mut HashSet<Name>, name: &str) -> Vec<Name> {
+    fn saw(&self, event: Event<SecretMeta>, listed: &mut HashMap<Name, Sight>, name: &str) -> Vec<Name> {
         match event {
             Event::Init => {
                 *listed = self.index.secrets(self.namespace.as_deref());
@@ -190,19 +198,26 @@ impl Watches {
                 let owners = secret.owner_references.as_deref().unwrap_or_default();
                 self.index.saw(&Name::of(secret), owners, Sight::of(secret))
             }
-            Event::Delete(secret) => self.index.saw(&Name::of(secret.meta()), &[], Sight::Absent),
+            Event::Delete(secret) => {
+                let deleted = secret.meta().uid.clone().unwrap_or_default();
+                let still = |known: &Sight| !matches!(known, Sight::Present { uid, .. } if *uid != deleted);
+                self.index.gone(&Name::of(secret.meta()), still)
+            }
             Event::InitDone => {
                 self.pulse.synced(name);
-                let visits = listed.drain().flat_map(|gone| self.index.saw(&gone, &[], Sight::Absent)).collect();
+                let visits =
+                    listed.drain().flat_map(|(gone, then)| self.index.gone(&gone, |now| *now == then)).collect();
+                self.index.set_watched(self.namespace.as_deref(), true);
                 self.known.secrets.cancel();
                 visits
             }
         }
     }
 
-    /// Without the right to watch Secrets they are read one by one: nobody waits for the list.
+    /// Without the right to watch Secrets they are read again every few minutes: nobody waits for the list.
     fn forbidden(&self, resource: &str) {
         if resource == "secrets" {
+            self.index.set_watched(self.namespace.as_deref(), false);
             self.known.secrets.cancel();
         }
     }

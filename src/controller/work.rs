@@ -2,7 +2,7 @@
 
 use super::status::apply_malformed;
 use super::{Context, Guarded, Name, Pulse, reconcile, retry_after};
-use crate::api::ConnectorCredential;
+use crate::api::{ConditionType, Conditions, ConnectorCredential};
 use crate::error::{Class, Failure, Verb};
 use crate::metrics::Ended;
 use futures::channel::mpsc::Receiver;
@@ -20,31 +20,34 @@ use tracing::Instrument;
 const VISIT: Duration = Duration::from_secs(60);
 /// How often the loop shows that it moves.
 const BEAT: Duration = Duration::from_secs(30);
+/// The resource without which there is nothing to visit.
+const CREDENTIALS: &str = "connectorcredentials";
 /// A visit that panicked is tried again after so long.
 const AFTER_PANIC: Duration = Duration::from_secs(300);
 
-/// Visits whoever is named, at most `concurrency` at once, until `stop`; then ends what is under way.
+/// Visits whoever is named, at most as many at once as the context permits, until `stop`; then ends what is under way.
 pub async fn work(
     ctx: Arc<Context>,
+    name: String,
     (keys, store): (Receiver<ObjectRef<Guarded>>, Store<Guarded>),
-    concurrency: u16,
     (pulse, stop): (Arc<Pulse>, CancellationToken),
 ) {
+    let concurrency = ctx.concurrency;
     let controller = Controller::for_stream(stream::pending(), store)
         .with_config(Config::default().concurrency(concurrency))
         .reconcile_on(keys)
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(visit, |_, failure, _| Action::requeue(failure.wait), ctx);
-    drive(controller, &pulse).await;
+    drive(controller, &pulse, &name).await;
 }
 
-async fn drive(visits: impl Stream, pulse: &Pulse) {
+async fn drive(visits: impl Stream, pulse: &Pulse, name: &str) {
     let mut visits = std::pin::pin!(visits);
-    pulse.synced("controller");
+    pulse.synced(name);
     loop {
         match tokio::time::timeout(BEAT, visits.next()).await {
-            Ok(None) => return pulse.forget("controller"),
-            Ok(Some(_)) | Err(_) => pulse.beat("controller"),
+            Ok(None) => return pulse.forget(name),
+            Ok(Some(_)) | Err(_) => pulse.beat(name),
         }
     }
 }
@@ -65,6 +68,8 @@ async fn visit(object: Arc<Guarded>, ctx: Arc<Context>) -> Result<Action, Again>
     if meta.deletion_timestamp.is_some() || !ctx.fence.holds() {
         return Ok(Action::await_change());
     }
+    // Controllers of several namespaces share what may run at once.
+    let Ok(_permit) = ctx.permits.acquire().await else { return Ok(Action::await_change()) };
     let span = tracing::info_span!("visit", namespace = name.namespace, name = name.name);
     let work = ctx.metrics.work();
     let visited = AssertUnwindSafe(timed(&ctx, &object)).catch_unwind().instrument(span.clone()).await;
@@ -81,7 +86,7 @@ async fn visit(object: Arc<Guarded>, ctx: Arc<Context>) -> Result<Action, Again>
             Ok(action(&ctx, next))
         }
         // The object is gone, or somebody was faster: no failure, and nothing to tell.
-        Err(failure) if failure.class() == Class::NotFound => {
+        Err(failure) if failure.class() == Class::NotFound && failure.resource.starts_with(CREDENTIALS) => {
             work.end(Ended::Success);
             Ok(Action::await_change())
         }
@@ -124,11 +129,13 @@ fn action(ctx: &Context, next: Option<Timestamp>) -> Action {
 /// Nobody sleeps longer, whatever was computed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(24 * 3600);
 
-/// How long a due check has waited: not counted are suspended credentials and the time before this process led.
+/// How long a due check has waited: not counted are credentials that are suspended or cannot be acted on, and the time
+/// before this process led.
 pub(super) fn overdue(object: &ConnectorCredential, leading_since: Timestamp, now: Timestamp) -> Duration {
     let validation = object.status.as_ref().and_then(|status| status.validation.as_ref());
     let next = validation.and_then(|validation| validation.next_check_time.as_ref()).map(|next| next.0);
-    match next.filter(|_| object.spec.suspend != Some(true)) {
+    let accepted = object.status.as_ref().is_some_and(|status| status.conditions.is_true(ConditionType::Accepted));
+    match next.filter(|_| accepted && object.spec.suspend != Some(true)) {
         Some(next) => Duration::try_from(now.duration_since(next.max(leading_since))).unwrap_or_default(),
         None => Duration::ZERO,
     }

@@ -59,6 +59,7 @@ fn active(seen: &Observed, decision: &Decision, acted: &Acted, stored: &[Conditi
     let mut findings = decision.findings.clone();
     if seen.object.spec.publish_policy != Some(PublishPolicy::Never) {
         findings.push(match &decision.outputs {
+            Some(_) if published::overtaken(&acted.results) => published::stored(stored),
             Some(_) => published::worst(&acted.results, is_proved(&findings)),
             None => published::stored(stored),
         });

@@ -62,11 +62,11 @@ pub fn judge(seen: &Observed, recall: Recall, asked: Option<Asked<'_>>, now: Tim
     match asked.verdict {
         Verdict::Accepted(proof) => accept(&mut judged, seen, proof, at),
         Verdict::Rejected(rejection) => {
-            reject(&mut judged, seen.uid(), *rejection, at);
+            reject(&mut judged, seen.spread(), *rejection, at);
             wait_out(&mut judged, Reason::ProviderUnavailable, now);
         }
         Verdict::Inconclusive(doubt) => {
-            doubt_it(&mut judged, seen.uid(), doubted(*doubt), at);
+            doubt_it(&mut judged, seen.spread(), doubted(*doubt), at);
             wait_out(&mut judged, doubted(*doubt), now);
         }
     }
@@ -105,13 +105,13 @@ fn accept(judged: &mut Judged, seen: &Observed, proof: &Proof, at: Timestamp) {
     judged.validation = ValidationStatus {
         last_check_time: Some(Time(at)),
         last_success_time: Some(Time(at)),
-        next_check_time: Some(Time(schedule::healthy(at, seen.interval(), seen.uid()))),
+        next_check_time: Some(Time(schedule::healthy(at, seen.interval(), seen.spread()))),
         last_scope_audit_time: audited.or_else(|| before.last_scope_audit_time.clone()),
         subject: before.subject.clone(),
         ..ValidationStatus::default()
     };
     if unconfirmed {
-        pend_denial(&mut judged.validation, &before, seen.uid(), at);
+        pend_denial(&mut judged.validation, &before, seen.spread(), at);
     } else {
         judged.access = Some(AccessNews { access: proof.access.clone(), unverifiable: proof.unverifiable.clone() });
     }

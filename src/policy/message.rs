@@ -270,6 +270,12 @@ pub fn expired(end: &Timestamp, accepted: bool) -> String {
     }
 }
 
+/// An advisory condition is gone.
+#[must_use]
+pub fn over(condition: &str) -> String {
+    format!("{condition} no longer holds.")
+}
+
 /// `RotationDue`.
 #[must_use]
 pub fn too_old(limit: &str) -> String {

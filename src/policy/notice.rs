@@ -55,19 +55,22 @@ pub fn ready_notice(stored: &[Condition], new: &[Condition]) -> Option<Notice> {
     Some(Notice { severity, reason, action: "Check", note: now.message.clone() })
 }
 
-/// Events for advisory conditions that were raised.
+/// Events for advisory conditions that were raised, or that are over. `Expiring` is announced at its thresholds, not here.
 #[must_use]
 pub fn advisory_notices(stored: &[Condition], new: &[Condition]) -> Vec<Notice> {
     let raised = |kind: &ConditionType| {
         let now = new.of(*kind)?;
         let known = stored.of(*kind).is_some_and(|before| before.reason == now.reason);
-        if known {
-            None
-        } else {
-            Reason::read(&now.reason).map(|reason| Notice::warning(reason, "Watch", now.message.clone()))
-        }
+        let reason = Reason::read(&now.reason).filter(|_| !known)?;
+        Some(Notice::warning(reason, "Watch", now.message.clone()))
     };
-    [ConditionType::RotationDue, ConditionType::OverPrivileged].iter().filter_map(raised).collect()
+    let over = |kind: &ConditionType| {
+        let before = stored.of(*kind).filter(|_| new.of(*kind).is_none())?;
+        Some(Notice::normal(Reason::read(&before.reason)?, "Watch", message::over(kind.name())))
+    };
+    let watched = [ConditionType::RotationDue, ConditionType::OverPrivileged];
+    let cleared = [ConditionType::Expiring, ConditionType::RotationDue, ConditionType::OverPrivileged];
+    watched.iter().filter_map(raised).chain(cleared.iter().filter_map(over)).collect()
 }
 
 /// The Event for a change of what is published. `rewritten`: outputs carry what they did not carry before; `same_key`:
@@ -82,6 +85,9 @@ pub fn published_notice(stored: &[Condition], new: &[Condition], rewritten: bool
         Reason::Published if rewritten && same_key => Some(Notice::normal(reason, "Publish", message::PUBLISHED)),
         Reason::Published if rewritten => Some(Notice::normal(reason, "Publish", NEW_KEY_LIVE)),
         Reason::LastKnownGood if changed => Some(Notice::warning(reason, "Publish", now.message.clone())),
+        Reason::WaitingForVerification if changed && stored.is_true(ConditionType::Published) => {
+            Some(Notice::warning(reason, "Publish", now.message.clone()))
+        }
         Reason::Withdrawn | Reason::WriteFailed | Reason::TargetNotOwned if changed => {
             Some(Notice::warning(reason, "Publish", now.message.clone()))
         }

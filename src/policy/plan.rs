@@ -87,8 +87,9 @@ fn standing_in_the_way(seen: &Observed) -> Result<Resolved, Pointless> {
 
 fn timing(seen: &Observed, recall: &Recall, now: Timestamp) -> Plan {
     let next = recall.validation.next_check_time.as_ref().map(|next| inherited(seen, recall, next.0, now));
-    // Another process may have claimed this very exchange: its claim ends within the minute, whoever asks for one.
-    if let Some(end) = next.filter(|next| mints(seen) && *next > now && *next <= after(now, token::CLAIM)) {
+    // The process that led before may have claimed this very exchange: its claim ends within a minute of that.
+    let claims_end = after(seen.traits.leading_since, token::CLAIM);
+    if let Some(end) = next.filter(|next| mints(seen) && *next > now && *next <= claims_end) {
         return Plan::Later(end);
     }
     let start = match next {
@@ -120,7 +121,7 @@ fn inherited(seen: &Observed, recall: &Recall, next: Timestamp, now: Timestamp) 
 /// Overdue checks are spread, but a token that workloads hold is renewed while it serves.
 fn turn_after_start(seen: &Observed, recall: &Recall) -> Timestamp {
     let since = seen.traits.leading_since;
-    let turn = spread_after_start(since, seen.uid());
+    let turn = spread_after_start(since, seen.spread());
     let end = recall.token.as_ref().and_then(|token| token.expiration_time.as_ref()).map(|end| end.0);
     match end.and_then(|end| end.checked_sub(LEAD).ok()) {
         Some(last) if mints(seen) && seen.object.spec.publish_policy != Some(PublishPolicy::Never) => {

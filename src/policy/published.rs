@@ -34,6 +34,8 @@ pub enum Done {
     Withdrawn,
     /// Somebody else's Secret is in the way.
     NotOwned,
+    /// Something changed since it was looked at: nothing was written, and the next visit looks again.
+    Overtaken,
     /// The API server refused the write.
     Failed,
 }
@@ -55,6 +57,11 @@ fn finding(status: Status, reason: Reason, message: String) -> Finding {
 pub(super) fn stored(conditions: &[Condition]) -> Finding {
     stored_finding(conditions, ConditionType::Published)
         .unwrap_or_else(|| finding(Status::False, Reason::WaitingForVerification, message::WAITING.to_owned()))
+}
+
+/// Whether something changed under way, so that nothing new can be said.
+pub(super) fn overtaken(results: &[OutputResult]) -> bool {
+    results.iter().any(|result| result.done == Done::Overtaken)
 }
 
 /// The worst of the outputs. `proved`: the key is proved, so that what is missing is a token.
@@ -104,7 +111,7 @@ pub(super) fn standing(acted: &Acted, stored: &[OutputStatus]) -> Vec<OutputStat
         // What stands there has the shape that it was written in.
         Done::Kept(version) => Some(was(&result.name).unwrap_or_else(|| now(result, version))),
         // A deleted output stays in the list: only so is it known to be lost, not new.
-        Done::Waiting { lost: true } | Done::Failed => was(&result.name),
+        Done::Waiting { lost: true } | Done::Overtaken | Done::Failed => was(&result.name),
         Done::Waiting { lost: false } | Done::Withdrawn | Done::NotOwned => None,
     });
     let declared = |name: &String| acted.results.iter().any(|result| result.name == *name);
@@ -126,7 +133,7 @@ pub(super) fn binding(results: &[OutputResult], outputs: &[OutputStatus]) -> Opt
 pub fn dropped_may_go(results: &[OutputResult]) -> bool {
     results.iter().all(|result| match result.done {
         Done::Written(_) | Done::Unchanged(_) | Done::Kept(_) | Done::Withdrawn => true,
-        Done::Waiting { .. } | Done::NotOwned | Done::Failed => false,
+        Done::Waiting { .. } | Done::NotOwned | Done::Overtaken | Done::Failed => false,
     })
 }
 

@@ -65,7 +65,7 @@ impl Recall {
 /// Reads out of the status what is known about the key that was resolved.
 #[must_use]
 pub fn recall(seen: &Observed, resolved: &Resolved, now: Timestamp) -> Recall {
-    let subject = subject(&seen.object.spec);
+    let subject = subject(&seen.object.spec, &seen.site);
     let status = seen.object.status.clone().unwrap_or_default();
     let stored = status.validation.clone().unwrap_or_default();
     let about_this = stored.subject.as_deref() == Some(subject.as_str());
@@ -133,7 +133,7 @@ fn next_check(seen: &Observed, stored: &ValidationStatus, standing: Standing, no
         standing == Standing::Accepted && stored.consecutive_failures.is_none() && pending(stored).is_none();
     match &stored.last_check_time {
         Some(last) if undisturbed && next.0 > after(now, CLAIM) => {
-            Some(Time(next.0.min(schedule::healthy(last.0, seen.interval(), seen.uid()))))
+            Some(Time(next.0.min(schedule::healthy(last.0, seen.interval(), seen.spread()))))
         }
         _ => Some(next.clone()),
     }

@@ -1,4 +1,4 @@
-//! When is a key asked about next? Intervals with spread, and backoffs; chance is a hash of the object's UID.
+//! When is a key asked about next? Intervals with spread, and backoffs; chance is a hash of the source's UID.
 
 use jiff::{SignedDuration, Timestamp};
 use ring::digest::{SHA256, digest};
@@ -42,7 +42,7 @@ pub fn jittered(range: Duration, uid: &str, attempt: &str) -> Duration {
     range.mul_f64(f64::from(share) / f64::from(u32::MAX))
 }
 
-/// The next check of a healthy key: `interval` ± 10 %, always the same for one object.
+/// The next check of a healthy key: `interval` ± 10 %, always the same for one source.
 #[must_use]
 pub fn healthy(at: Timestamp, interval: Duration, uid: &str) -> Timestamp {
     no_sooner(after(at, interval.mul_f64(0.9).saturating_add(jittered(interval.mul_f64(0.2), uid, "interval"))))
@@ -74,7 +74,8 @@ pub fn rejected(at: Timestamp, rejections: i32) -> Timestamp {
 #[must_use]
 pub fn inconclusive(at: Timestamp, failures: i32, uid: &str) -> Timestamp {
     let range = doubled(FIRST_RETRY, failures, LONGEST_RETRY);
-    no_sooner(after(at, jittered(range, uid, &format!("{failures}/{}", at.as_second())).max(A_SECOND)))
+    // Not of the number of failures: those who share an answer have counted differently, and are due together.
+    no_sooner(after(at, jittered(range, uid, &at.as_second().to_string()).max(A_SECOND)))
 }
 
 /// When an overdue check starts after this process began to lead.

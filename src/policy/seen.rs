@@ -90,6 +90,16 @@ impl Observed {
         self.object.metadata.uid.as_deref().unwrap_or_default()
     }
 
+    /// What spreads of the schedule are made of: the source's uid, so that all who reference it are due together and
+    /// share one answer, also after a restart; without one the credential's own.
+    #[must_use]
+    pub fn spread(&self) -> &str {
+        match &self.source {
+            Source::Found(secret) => secret.metadata.uid.as_deref().unwrap_or_default(),
+            Source::Missing | Source::Denied => self.uid(),
+        }
+    }
+
     /// The declared interval between checks, within the bounds of the schema.
     #[must_use]
     pub fn interval(&self) -> Duration {

@@ -2,12 +2,13 @@
 //! base URL that they and a credential's own labels make.
 
 use super::Profile;
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
 use url::Url;
 
 /// The administrator's settings for one provider, checked when the configuration was read.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Site {
     /// Endpoint with `{account}` or `{region}` in host or path; `None` where there is no default and none is configured.
     pub endpoint: Option<String>,
@@ -26,7 +27,7 @@ impl Site {
 }
 
 /// What the administrator knows about FLOW's API, which is not public.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FlowSite {
     /// Where the key goes.
     pub authentication: Authentication,
@@ -37,7 +38,7 @@ pub struct FlowSite {
 }
 
 /// Where a key goes in a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub enum Authentication {
     /// In this header, behind an optional scheme.
     Header {
@@ -54,7 +55,7 @@ pub enum Authentication {
 }
 
 /// A read-only request, and how its status codes are read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FlowProbe {
     /// Path below the endpoint, with an optional query.
     pub path: String,

@@ -13,7 +13,7 @@ use crate::support::bed::bed;
 /// Paths of README.md and of everything in docs/.
 fn pages() -> Vec<String> {
     let mut pages = vec!["README.md".to_owned(), "SECURITY.md".to_owned()];
-    for directory in ["docs", "docs/providers"] {
+    for directory in ["docs", "docs/providers", "docs/runbooks"] {
         let entries = fs::read_dir(repository(directory)).expect("there are documents");
         let names = entries.map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned());
         pages.extend(names.filter(|name| is_page(name)).map(|name| format!("{directory}/{name}")));
@@ -68,6 +68,29 @@ fn every_link_leads_somewhere() {
             assert!(found, "{page} links to {link}; there is only {:?}", anchors(&target));
         }
     }
+}
+
+/// Artifact Hub shows what the chart's annotations say.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_artifact_hub_shows_is_true() {
+    chart();
+    let about = &documents(&text("charts/connector-operator/Chart.yaml"))[0];
+    assert_eq!(about["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(about["appVersion"], env!("CARGO_PKG_VERSION"));
+    let part = |name: &str| -> Value {
+        let text = about["annotations"][format!("artifacthub.io/{name}")].as_str().expect("an annotation");
+        serde_saphyr::from_str(text).expect("YAML in YAML")
+    };
+    assert!(text("install.yaml").contains(part("images")[0]["image"].as_str().expect("an image")));
+    assert_eq!(part("crds")[0]["name"], "connectorcredentials.connector-operator.io");
+    for link in part("links").as_array().expect("links") {
+        let (_, page) = link["url"].as_str().and_then(|url| url.split_once("/blob/main/")).expect("a page of ours");
+        assert!(repository(page).is_file(), "{page} is not there");
+    }
+    let mut example = part("crdsExamples")[0].clone();
+    let bed = bed().await;
+    example["metadata"]["namespace"] = Value::from(bed.namespace("hub").await);
+    dry_run(&bed, APPLY, example.to_string()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,8 +11,15 @@
     reason = "a test fails by panicking, also in what its functions share"
 )]
 
+mod alerts;
+mod dashboard;
 mod documentation;
+mod monitoring;
+mod network;
+mod policy;
+mod releases;
 mod rendering;
+mod values;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -41,6 +48,9 @@ const VARIANTS: &[&[&str]] = &[
         "secretWatch=none",
         "leaderElection.namespace=some-namespace",
         "crds.enabled=false",
+        "rbac.aggregateTo.view=false",
+        "rbac.aggregateTo.edit=false",
+        "rbac.aggregateTo.admin=false",
     ],
     &["replicas=1", "leaderElection.enabled=false", "metrics.enabled=false", "rbac.create=false"],
     &[
@@ -51,6 +61,9 @@ const VARIANTS: &[&[&str]] = &[
         "config.providers.flow.probe.accepted={200}",
         "config.proxy=http://egress.example:3128",
         "caBundle.configMapName=roots",
+        "networkPolicy.enabled=true",
+        "networkPolicy.extraEgress[0].ports[0].port=8443",
+        "networkPolicy.extraIngress[0].ports[0].port=9000",
         "concurrency=8",
     ],
     &[
@@ -74,11 +87,24 @@ const VARIANTS: &[&[&str]] = &[
         "strategy.type=Recreate",
         "crds.keep=false",
         "crds.annotations.note=crd",
+        "networkPolicy.enabled=true",
+        "dashboard.enabled=true",
+        "rbac.aggregateTo.view=false",
+        "podDisruptionBudget.maxUnavailable=50%",
+        "validatingAdmissionPolicy.validationActions={Warn,Audit}",
+        "validatingAdmissionPolicy.exemptUsers={system:serviceaccount:argocd:argocd-application-controller,o'neill}",
     ],
     &[
         "serviceAccount.create=false",
         "serviceAccount.name=own",
         "caBundle.secretName=roots",
+        "existingConfigSecret=config",
+        "networkPolicy.enabled=true",
+        "networkPolicy.apiServer.cidrs={10.0.0.1/32}",
+        "rbac.serviceBinding=false",
+        "podDisruptionBudget.enabled=false",
+        "validatingAdmissionPolicy.enabled=false",
+        "tests.enabled=false",
         "extraArgs={--proof=1}",
         "extraEnv[0].name=TZ",
         "extraEnv[0].value=UTC",
@@ -190,6 +216,20 @@ fn wrong_values_are_refused_with_the_name_of_the_field() {
         ("caBundle.secretName=a,caBundle.configMapName=b", "caBundle.secretName"),
         ("caBundle.secretName=a,config.caBundleFile=/b", "config.caBundleFile"),
         ("health.port=8080", "health.port"),
+        ("existingConfigSecret=a,config.proxy=http://x", "existingConfigSecret"),
+        ("rbac.aggregateTo.viewer=true", "'viewer'"),
+        ("podDisruptionBudget.maxUnavailable=0", "/podDisruptionBudget/maxUnavailable"),
+        ("networkPolicy.apiServer.cidrs={everywhere}", "/networkPolicy/apiServer/cidrs/0"),
+        ("serviceMonitor.interval=often", "/serviceMonitor/interval"),
+        ("serviceMonitor.renderMode=maybe", "/serviceMonitor/renderMode"),
+        ("serviceMonitor.enabled=true,podMonitor.enabled=true", "podMonitor.enabled"),
+        ("serviceMonitor.enabled=true,metrics.enabled=false", "metrics.enabled"),
+        ("serviceMonitor.enabled=true,metrics.service.enabled=false", "metrics.service.enabled"),
+        ("prometheusRule.disabled={Nothing}", "/prometheusRule/disabled/0"),
+        ("prometheusRule.thresholds.inconclusiveRatio=2", "/prometheusRule/thresholds/inconclusiveRatio"),
+        ("prometheusRule.runbookBaseURL=here", "/prometheusRule/runbookBaseURL"),
+        ("validatingAdmissionPolicy.validationActions={Deny,Warn}", "/validatingAdmissionPolicy/validationActions"),
+        ("dashboard.label.a=b", "'label'"),
     ];
     for major in [Helm::Three, Helm::Four] {
         for (setting, field) in cases {
@@ -231,8 +271,15 @@ fn rights_are_exactly_those_of_the_design() {
     let roles = |settings: &[&str]| -> Vec<(String, Value)> {
         let documents = documents(&rendered(Helm::Three, "ops", settings));
         let all = ["ClusterRole", "Role"].map(|kind| of_kind(&documents, kind)).concat();
+        let bindings = ["ClusterRoleBinding", "RoleBinding"].map(|kind| of_kind(&documents, kind)).concat();
+        let bound: Vec<_> = bindings
+            .into_iter()
+            .filter(|binding| binding["subjects"][0]["name"] == "connector-operator")
+            .map(|binding| &binding["roleRef"]["name"])
+            .collect();
         let place = |role: &Value| role["metadata"]["namespace"].as_str().unwrap_or("*").to_owned();
-        all.into_iter().map(|role| (place(role), role["rules"].clone())).collect()
+        let operators = all.into_iter().filter(|role| bound.contains(&&role["metadata"]["name"]));
+        operators.map(|role| (place(role), role["rules"].clone())).collect()
     };
     let everywhere = |rules: &Value| vec![("*".to_owned(), rules.clone()), ("ops".to_owned(), lease.clone())];
     assert_eq!(roles(&[]), everywhere(&watching));
@@ -243,6 +290,20 @@ fn rights_are_exactly_those_of_the_design() {
     within.sort_by(|one, other| one.0.cmp(&other.0));
     let places = [("a", &watching), ("b", &watching), ("c", &lease)];
     assert_eq!(within, places.map(|(place, rules)| (place.to_owned(), rules.clone())));
+}
+
+/// People, other controllers and `helm test` never get a right on Secrets.
+#[test]
+fn nobody_else_is_given_a_right_on_secrets() {
+    chart();
+    let documents = documents(&rendered(Helm::Three, "ops", &[]));
+    let roles = ["ClusterRole", "Role"].map(|kind| of_kind(&documents, kind)).concat();
+    let names: Vec<_> = roles
+        .into_iter()
+        .filter(|role| role["rules"].to_string().contains("secrets"))
+        .map(|role| role["metadata"]["name"].as_str().expect("a name"))
+        .collect();
+    assert_eq!(names, ["connector-operator"]);
 }
 
 #[test]

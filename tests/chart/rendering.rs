@@ -61,8 +61,13 @@ pub(super) fn refusal(major: Helm, settings: &[&str]) -> String {
 }
 
 fn template(major: Helm, namespace: &str, settings: &[&str]) -> Output {
-    // Only JSON can say that a list is empty, or holds a brace.
-    let flag = |setting: &str| if setting.contains("=[") { "--set-json" } else { "--set" };
+    // Only JSON can say that a list is empty, or holds a brace, or that a number is not whole.
+    let is_fraction = |value: &str| value.contains('.') && value.parse::<f64>().is_ok();
+    let is_json = |setting: &str| {
+        let value = setting.split_once('=').map_or("", |(_, value)| value);
+        value.starts_with('[') || value.starts_with("{\"") || is_fraction(value)
+    };
+    let flag = |setting: &str| if is_json(setting) { "--set-json" } else { "--set" };
     let settings: Vec<String> = settings.iter().map(|setting| format!("{}={setting}", flag(setting))).collect();
     let mut after = vec!["--namespace", namespace];
     after.extend(settings.iter().map(String::as_str));
@@ -83,7 +88,7 @@ pub(super) fn of_kind<'a>(documents: &'a [Value], kind: &str) -> Vec<&'a Value> 
 
 /// What `install.yaml` has to be: a Namespace and the chart, without what only Helm understands.
 pub(super) fn install_manifest() -> String {
-    let chart = rendered(Helm::Three, "connector-operator", &["crds.keep=false"]);
+    let chart = rendered(Helm::Three, "connector-operator", &["crds.keep=false", "tests.enabled=false"]);
     let mut manifest = PREFACE.to_owned();
     for document in format!("\n{chart}").split("\n---\n").skip(1) {
         let lines: Vec<&str> = document.lines().filter(|line| !is_helms(line)).collect();

@@ -3,8 +3,7 @@
 use super::cast;
 use crate::support::stage::{Stage, is};
 use connector_operator::api::ConditionType;
-use k8s_openapi::api::rbac::v1::{RoleBinding, RoleRef, Subject};
-use kube::api::{Api, DeleteParams, ObjectMeta, PostParams};
+use kube::api::PostParams;
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -81,25 +80,7 @@ async fn an_unknown_account_is_told_and_heals_with_the_spec() {
 async fn a_right_that_is_missing_is_told_and_heals_when_it_is_granted() {
     let mut stage = Stage::set("denied").await;
     stage.operator.kill().expect("it can be killed");
-    let account = stage.bed.service_account(&stage.namespace, "limited").await.expect("it is made");
-    let bindings: Api<RoleBinding> = stage.bed.api(&stage.namespace);
-    let roles = stage.roles_of_the_operator().await;
-    let bind = |role: &str| RoleBinding {
-        metadata: ObjectMeta { name: Some(role.to_owned()), ..ObjectMeta::default() },
-        role_ref: RoleRef {
-            api_group: "rbac.authorization.k8s.io".to_owned(),
-            kind: "Role".to_owned(),
-            name: role.to_owned(),
-        },
-        subjects: Some(vec![Subject {
-            kind: "ServiceAccount".to_owned(),
-            name: "limited".to_owned(),
-            ..Subject::default()
-        }]),
-    };
-    for role in &roles {
-        bindings.create(&PostParams::default(), &bind(role)).await.expect("it is made");
-    }
+    let account = stage.limited_account().await;
     let kubeconfig = format!("--kubeconfig={}", account.display());
     stage.operator = stage.another_operator(&[&kubeconfig, "--secret-watch=none"]).await;
     let act = cast::inflow();
@@ -107,10 +88,10 @@ async fn a_right_that_is_missing_is_told_and_heals_when_it_is_granted() {
     stage.put_secret(&act.source(), &[("api-key", &issued.key)]).await;
     stage.declare(act.name, act.spec()).await;
     stage.until_ready(act.name).await;
-    bindings.delete("secrets", &DeleteParams::default()).await.expect("it is there");
+    stage.unbind("secrets").await;
     stage.annotate(act.name, "connector-operator.io/reconcile-at", "now").await;
     stage.until(act.name, |object| is(object, ConditionType::Resolved, ("False", "SecretAccessDenied"))).await;
-    bindings.create(&PostParams::default(), &bind("secrets")).await.expect("it is made");
+    stage.bind("secrets").await;
     stage.annotate(act.name, "connector-operator.io/reconcile-at", "again").await;
     stage.until_ready(act.name).await;
     stage.finish().await;

@@ -1,9 +1,14 @@
 //! The process: probes, leadership, a restart that asks nobody, an object that does not fit, a configuration refused.
 
 use super::cast;
+use crate::support::await_object::await_object;
+use crate::support::bed::private_bed;
 use crate::support::operator::{Operator, OperatorOptions};
 use crate::support::stage::{SOON, Stage, get, listening};
 use connector_operator::api::ConditionType;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::Api;
+use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_asks_nobody_writes_nothing_and_reads_no_secret() {
@@ -132,4 +137,68 @@ async fn a_bad_configuration_is_refused_with_its_place() {
     assert_eq!(status.code(), Some(1));
     let log = operator.log();
     assert!(log.contains("line 2") && log.contains("column"), "{log}");
+}
+
+/// What an older schema let in: the CRD of this test's own control plane knows one more provider for a while.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_does_not_fit_is_told_so_and_stays_alone_and_heals() {
+    let stage = Stage::set_on(private_bed().await, "poison", &[]).await;
+    let crds: Api<CustomResourceDefinition> = Api::all(stage.bed.client.clone());
+    let name = "connectorcredentials.connector-operator.io";
+    let strict = crds.get(name).await.expect("it is installed");
+    let mut loose = serde_json::to_value(strict).expect("JSON");
+    let place =
+        "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/provider/properties/zenflow/properties";
+    let environment = loose.pointer_mut(&format!("{place}/environment")).and_then(|field| field.as_object_mut());
+    environment.expect("the field is there").remove("enum").expect("it is an enumeration");
+    let loose = serde_json::from_value(loose).expect("a CRD");
+    crds.replace(name, &Default::default(), &loose).await.expect("it is admitted");
+    let poison = json!({"provider": {"zenflow": {"environment": "Mars"}}, "keySecretRef": {"name": "erp-key"}});
+    let wait = async {
+        // The API server takes a moment to serve the looser schema.
+        while stage.try_declare("poison", &poison).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(SOON, wait).await.expect("the looser schema is served");
+    let conditions =
+        |object: &kube::api::DynamicObject| object.data.pointer("/status/conditions").cloned().unwrap_or_default();
+    let is = |object: &kube::api::DynamicObject, kind: &str, status: &str, reason: &str| {
+        conditions(object).as_array().is_some_and(|all| {
+            all.iter().any(|one| one["type"] == kind && one["status"] == status && one["reason"] == reason)
+        })
+    };
+    let objects = stage.untyped();
+    let told = await_object(&objects, "poison", SOON, |object| is(object, "Stalled", "True", "InvalidSpec")).await;
+    assert!(is(&told.expect("it is told"), "Ready", "False", "InvalidSpec"));
+
+    let act = cast::inflow();
+    let issued = stage.issue(act.new_key());
+    stage.put_secret(&act.source(), &[("api-key", &issued.key)]).await;
+    stage.declare(act.name, act.spec()).await;
+    stage.until_ready(act.name).await;
+
+    let good = cast::zenflow();
+    let issued = stage.issue(good.new_key());
+    stage.put_secret("erp-key", &[("api-key", &issued.key)]).await;
+    stage.declare("poison", good.spec()).await;
+    let healed = stage.until_ready("poison").await;
+    let kinds: Vec<_> = healed.status.expect("a status").conditions.into_iter().map(|one| one.type_).collect();
+    assert!(!kinds.iter().any(|kind| kind == "Stalled" || kind == "Reconciling"), "{kinds:?}");
+    stage.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_right_to_watch_secrets_the_operator_works_and_reads_them() {
+    let mut stage = Stage::set("unwatched").await;
+    stage.operator.kill().expect("it can be killed");
+    let account = stage.limited_account().await;
+    stage.operator = stage.another_operator(&[&format!("--kubeconfig={}", account.display())]).await;
+    let act = cast::inflow();
+    let issued = stage.issue(act.new_key());
+    stage.put_secret(&act.source(), &[("api-key", &issued.key)]).await;
+    stage.declare(act.name, act.spec()).await;
+    stage.until_ready(act.name).await;
+    ready(&stage).await;
+    stage.finish().await;
 }

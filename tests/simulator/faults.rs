@@ -115,6 +115,13 @@ pub enum Misbehaviour {
     ScopeMissing,
     IpNotAllowed,
     Denied,
+    /// This answer, word for word.
+    Reply {
+        status: u16,
+        body: String,
+        #[serde(default = "json")]
+        content_type: String,
+    },
     /// The key in an error's body with this status, or in a header of the normal answer.
     EchoKey {
         at: Echo,
@@ -177,6 +184,7 @@ impl Misbehaviour {
             Self::ScopeMissing => "scopeMissing",
             Self::IpNotAllowed => "ipNotAllowed",
             Self::Denied => "denied",
+            Self::Reply { .. } => "reply",
             Self::EchoKey { .. } => "echoKey",
         }
     }
@@ -248,6 +256,10 @@ impl Faults {
 
 fn ok() -> u16 {
     200
+}
+
+fn json() -> String {
+    "application/json".to_owned()
 }
 
 fn bad_request() -> u16 {

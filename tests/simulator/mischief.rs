@@ -112,6 +112,7 @@ fn reply(fault: &Misbehaviour, call: &Call, world: &mut World) -> Reply {
         M::ScopeMissing => refusal(call, Refusal::ScopeMissing, world),
         M::IpNotAllowed => refusal(call, Refusal::AddressNotAllowed, world),
         M::Denied => refusal(call, Refusal::Denied, world),
+        M::Reply { status, body, content_type } => Reply::typed(*status, content_type, body.as_str()),
         M::EchoKey { at, status } => echo(*at, *status, call, world),
     }
 }

@@ -8,4 +8,5 @@ pub(crate) mod bed;
 pub(crate) mod canary;
 pub(crate) mod encodings;
 pub(crate) mod operator;
+pub(crate) mod rights;
 pub(crate) mod stage;

@@ -9,7 +9,7 @@ use connector_operator::api::{ConditionType, Conditions, ConnectorCredential};
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::api::events::v1::Event;
 use kube::Api;
-use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::await_object::{await_gone, await_object};
@@ -134,12 +134,23 @@ impl Stage {
 
     /// Applies a credential with this spec.
     pub(crate) async fn declare(&self, name: &str, spec: Value) -> ConnectorCredential {
+        let applied = self.try_declare(name, &spec).await.expect("the spec is admitted");
+        applied.try_parse().expect("it is a credential")
+    }
+
+    /// The same with a spec that may be refused, or that no credential of ours has.
+    pub(crate) async fn try_declare(&self, name: &str, spec: &Value) -> kube::Result<DynamicObject> {
         let body = json!({
             "apiVersion": "connector-operator.io/v1alpha1", "kind": "ConnectorCredential",
             "metadata": {"name": name}, "spec": spec,
         });
-        let params = PatchParams::apply("user").force();
-        self.credentials().patch(name, &params, &Patch::Apply(body)).await.expect("the spec is admitted")
+        self.untyped().patch(name, &PatchParams::apply("user").force(), &Patch::Apply(body)).await
+    }
+
+    /// Credentials as they are stored, whether they fit the schema or not.
+    pub(crate) fn untyped(&self) -> Api<DynamicObject> {
+        let kind = ApiResource::erase::<ConnectorCredential>(&());
+        Api::namespaced_with(self.bed.client.clone(), &self.namespace, &kind)
     }
 
     /// Waits until a credential is as described.
@@ -193,24 +204,6 @@ impl Stage {
         let patch = json!({"metadata": {"annotations": {annotation: value}}});
         let patched = self.credentials().patch(name, &PatchParams::default(), &Patch::Merge(patch)).await;
         patched.expect("the administrator may annotate");
-    }
-
-    /// Creates two Roles in the namespace that together grant what the manifest grants: `credentials` and `secrets`.
-    pub(crate) async fn roles_of_the_operator(&self) -> [&'static str; 2] {
-        let rule = |group: &str, resources: &[&str], verbs: &[&str]| json!({"apiGroups": [group], "resources": resources, "verbs": verbs});
-        let group = "connector-operator.io";
-        let credentials = vec![
-            rule(group, &["connectorcredentials"], &["get", "list", "watch"]),
-            rule(group, &["connectorcredentials/status"], &["get", "patch"]),
-            rule("events.k8s.io", &["events"], &["create", "patch"]),
-        ];
-        let secrets = vec![rule("", &["secrets"], &["get", "create", "update", "delete"])];
-        for (name, rules) in [("credentials", credentials), ("secrets", secrets)] {
-            let role = serde_json::from_value(json!({"metadata": {"name": name}, "rules": rules})).expect("a Role");
-            let api: Api<k8s_openapi::api::rbac::v1::Role> = self.bed.api(&self.namespace);
-            api.create(&kube::api::PostParams::default(), &role).await.expect("it is made");
-        }
-        ["credentials", "secrets"]
     }
 
     fn last_log_lines(&self) -> String {

@@ -97,3 +97,23 @@ fn go_build(module: &Path, package: &str, target: &Path) -> io::Result<()> {
     }
     Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()))
 }
+
+/// The unpacked files of a Go module of this version and checksum, from Go's cache or its proxy.
+///
+/// # Panics
+///
+/// When it cannot be had: skipping is not passing.
+pub(crate) fn go_module(path: &str, version: &str, checksum: &str) -> PathBuf {
+    let mut go = Command::new("go");
+    go.args(["mod", "download", "-json"]).arg(format!("{path}@{version}"));
+    go.current_dir(env!("CARGO_TARGET_TMPDIR"))
+        .env("GOFLAGS", "-mod=mod")
+        .env("GOWORK", "off")
+        .env("GO111MODULE", "on");
+    let output = go.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("cannot run go: {error}"));
+    let answer = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{answer}{}", String::from_utf8_lossy(&output.stderr));
+    let answer: serde_json::Value = serde_json::from_str(&answer).expect("go answers with JSON");
+    assert_eq!(answer["Sum"], checksum, "{path} {version} is not what it was");
+    answer["Dir"].as_str().expect("a directory").into()
+}

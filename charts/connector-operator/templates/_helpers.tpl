@@ -86,7 +86,7 @@ annotations:
 {{/* The configuration file, or nothing when the operator's defaults do. */}}
 {{- define "connector-operator.config" -}}
 {{- $config := deepCopy .Values.config -}}
-{{- if include "connector-operator.caBundleMounted" . -}}
+{{- if and (include "connector-operator.caBundleMounted" .) (not .Values.existingConfigSecret) -}}
 {{- $_ := set $config "caBundleFile" (printf "/etc/connector-operator/ca/%s" .Values.caBundle.key) -}}
 {{- end -}}
 {{- with $config -}}
@@ -110,6 +110,35 @@ annotations:
   verbs: [create, patch]
 {{- end -}}
 
+{{/* Whether to write an object of a kind that not every cluster has. Arguments: root, mode, api, kind, value. */}}
+{{- define "connector-operator.renders" -}}
+{{- if or (eq .mode "alwaysRender") (.root.Capabilities.APIVersions.Has (printf "%s/%s" .api .kind)) -}}
+true
+{{- else if eq .mode "failIfMissing" -}}
+{{- fail (printf "%s.renderMode is failIfMissing, and the cluster does not have %s of %s" .value .kind .api) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The members of metadata. Arguments: root, name, namespace, labels, annotations; the last three may be absent. */}}
+{{- define "connector-operator.metadata" -}}
+name: {{ .name }}
+{{- with .namespace }}
+namespace: {{ . }}
+{{- end }}
+labels:
+  {{- merge (include "connector-operator.labels" .root | fromYaml) (.labels | default dict) | toYaml | nindent 2 }}
+{{- with include "connector-operator.annotations" (list (.annotations | default dict) .root.Values.commonAnnotations) }}
+{{ . }}
+{{- end }}
+{{- end -}}
+
+{{/* The same for what `helm test` makes; another component, so that no selector of the operator finds it. */}}
+{{- define "connector-operator.testMetadata" -}}
+{{- $metadata := include "connector-operator.metadata" . | fromYaml -}}
+{{- $_ := set $metadata.labels "app.kubernetes.io/component" "check" -}}
+{{- toYaml $metadata -}}
+{{- end -}}
+
 {{/* Settings that contradict each other. */}}
 {{- define "connector-operator.check" -}}
 {{- if and (gt (int .Values.replicas) 1) (not .Values.leaderElection.enabled) -}}
@@ -120,6 +149,18 @@ annotations:
 {{- end -}}
 {{- if and .Values.config.caBundleFile (include "connector-operator.caBundleMounted" .) -}}
 {{- fail "config.caBundleFile must not be given together with caBundle: the chart sets it" -}}
+{{- end -}}
+{{- if and .Values.config .Values.existingConfigSecret -}}
+{{- fail "config and existingConfigSecret must not both be given" -}}
+{{- end -}}
+{{- if and .Values.serviceMonitor.enabled .Values.podMonitor.enabled -}}
+{{- fail "serviceMonitor.enabled and podMonitor.enabled must not both be true: every series would be scraped twice" -}}
+{{- end -}}
+{{- if and (or .Values.serviceMonitor.enabled .Values.podMonitor.enabled) (not .Values.metrics.enabled) -}}
+{{- fail "serviceMonitor.enabled and podMonitor.enabled need metrics.enabled" -}}
+{{- end -}}
+{{- if and .Values.serviceMonitor.enabled (not .Values.metrics.service.enabled) -}}
+{{- fail "serviceMonitor.enabled needs metrics.service.enabled; podMonitor.enabled does not" -}}
 {{- end -}}
 {{- if and .Values.metrics.enabled (eq (int .Values.metrics.port) (int .Values.health.port)) -}}
 {{- fail "metrics.port and health.port must differ" -}}

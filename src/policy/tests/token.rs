@@ -115,7 +115,8 @@ fn a_claim_outlives_the_interval_that_it_is_made_at() {
     let due = world.visit().next.unwrap();
     world.now = due;
     world.die_after_claim();
-    world.leading_since = jiff::Timestamp::UNIX_EPOCH;
+    // The successor begins to lead now.
+    world.leading_since = due;
     assert_eq!(world.visit().plan, Plan::Later(after(due, CLAIM)));
     world.pass(CLAIM);
     assert!(world.visit().asked);

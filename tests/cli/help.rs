@@ -1,0 +1,128 @@
+//! Help, completion, man pages, and being kubectl's plugin.
+
+use super::{Cluster, ctl, ctl_with, run};
+use crate::support::bed::bed;
+use std::process::Command;
+
+const COMMANDS: [&str; 14] = [
+    "verify",
+    "status",
+    "list",
+    "tree",
+    "render",
+    "reconcile",
+    "suspend",
+    "resume",
+    "check",
+    "report",
+    "crd",
+    "completion",
+    "man",
+    "version",
+];
+
+#[test]
+fn the_help_of_each_command_has_an_example() {
+    for command in COMMANDS {
+        let run = ctl(&[command, "--help"]).ended(0);
+        let example = run.out.contains("Example") && run.out.contains(&format!("connectorctl {command}"));
+        assert!(example, "{command}: {}", run.out);
+        assert!(!run.out.contains('\u{1b}'), "{command}");
+    }
+    let help = ctl(&["--help"]).ended(0).out;
+    for command in COMMANDS.iter().filter(|command| **command != "man") {
+        assert!(help.contains(&format!("\n  {command} ")), "{command}: {help}");
+    }
+    ctl(&[]).ended(2);
+    ctl(&["nonsense"]).ended(2);
+    ctl(&["list", "--nonsense"]).ended(2);
+}
+
+#[test]
+fn as_a_plugin_it_is_kubectl_connector() {
+    let directory = tempfile::tempdir().expect("there is a temporary directory");
+    let plugin = directory.path().join("kubectl-connector");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_connectorctl"), &plugin).expect("links can be made");
+    for arguments in [&["--help"][..], &["status", "--help"]] {
+        let mut command = Command::new(&plugin);
+        command.args(arguments);
+        let help = run(command, "").ended(0).out;
+        assert!(help.contains("Usage: kubectl connector") && !help.contains("connectorctl"), "{help}");
+    }
+}
+
+/// What a script of ours asks for when a user presses Tab after these words.
+fn candidates(words: &[&str], variables: &[(&str, &str)]) -> Vec<String> {
+    let last = (words.len() - 1).to_string();
+    let asked = [
+        ("CONNECTORCTL_COMPLETE", "bash"),
+        ("_CLAP_COMPLETE_INDEX", last.as_str()),
+        ("_CLAP_COMPLETE_COMP_TYPE", "9"),
+        ("_CLAP_IFS", "\n"),
+    ];
+    let run = ctl_with(&[&["--"], words].concat(), "", &[&asked, variables].concat()).ended(0);
+    run.out.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn completion_works_in_every_shell() {
+    for shell in ["bash", "zsh", "fish", "powershell"] {
+        let script = ctl(&["completion", shell]).ended(0).out;
+        assert!(script.contains("connectorctl") && script.contains("CONNECTORCTL_COMPLETE"), "{shell}: {script}");
+    }
+    ctl(&["completion", "cmd"]).ended(2);
+    let commands = candidates(&["connectorctl", ""], &[]);
+    for command in COMMANDS.iter().filter(|command| **command != "man") {
+        assert!(commands.iter().any(|one| one == command), "{command}: {commands:?}");
+    }
+    assert!(candidates(&["connectorctl", "status", "--names"], &[]).contains(&"--namespace".to_owned()));
+    let bash = "source <(connectorctl completion bash) && complete -p connectorctl";
+    let directory = std::path::Path::new(env!("CARGO_BIN_EXE_connectorctl")).parent().expect("a directory");
+    let mut command = Command::new("bash");
+    command.args(["-c", bash]).env("PATH", format!("{}:/usr/bin:/bin", directory.display()));
+    assert!(run(command, "").ended(0).out.contains("connectorctl"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_are_completed_from_the_cluster() {
+    let bed = bed().await;
+    let namespace = bed.namespace("names").await;
+    let cluster = Cluster::of(&bed, &namespace);
+    cluster.create(&bed, "erp").await;
+    let kubeconfig = [("KUBECONFIG", cluster.kubeconfig.as_str())];
+    assert_eq!(candidates(&["connectorctl", "status", "-n", &namespace, "e"], &kubeconfig), ["erp"]);
+    assert_eq!(candidates(&["connectorctl", "status", "-n", &namespace, "x"], &kubeconfig), [""; 0]);
+    let directory = tempfile::tempdir().expect("there is a temporary directory");
+    let plugin = directory.path().join("kubectl_complete-connector");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_connectorctl"), &plugin).expect("links can be made");
+    let mut command = Command::new(&plugin);
+    command.args(["status", "-n", &namespace, "e"]).env("KUBECONFIG", &cluster.kubeconfig);
+    assert_eq!(run(command, "").ended(0).out, "erp\n:4\n");
+}
+
+#[test]
+fn man_pages_are_written_for_every_command() {
+    let directory = tempfile::tempdir().expect("there is a temporary directory");
+    ctl(&["man", &directory.path().display().to_string()]).ended(0);
+    for command in COMMANDS.iter().filter(|command| **command != "man") {
+        let page = std::fs::read_to_string(directory.path().join(format!("connectorctl-{command}.1")));
+        assert!(page.expect("a page").contains("Example"), "{command}");
+    }
+    ctl(&["man", "/nonexistent"]).ended(1);
+}
+
+#[test]
+fn the_definition_is_the_one_of_the_repository() {
+    let stored = include_str!("../../crds/connector-operator.io_connectorcredentials.yaml");
+    assert_eq!(ctl(&["crd"]).ended(0).out, stored);
+    assert_eq!(ctl(&["version"]).ended(0).out, format!("connectorctl {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn a_closed_pipe_is_no_failure() {
+    let shell = format!("{} crd | head -1", env!("CARGO_BIN_EXE_connectorctl"));
+    let mut command = Command::new("bash");
+    command.args(["-o", "pipefail", "-c", &shell]);
+    let run = run(command, "").ended(0);
+    assert_eq!(run.err, "");
+}

@@ -1,0 +1,137 @@
+//! Is the image what its script promises? Layout, contents, user, labels; two builds, one digest. `image/check` builds the
+//! real programs, which takes minutes, and starts them: `.ci/run` runs it.
+
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// Runs the script with stand-ins for the programs; the digest that it prints.
+fn build(directory: &Path, layout: &str, platforms: &[&str]) -> String {
+    for program in ["connector-operator", "connectorctl"] {
+        fs::write(directory.join(program), format!("stands for {program}")).expect("writable");
+    }
+    fs::write(directory.join("roots.pem"), "-----BEGIN CERTIFICATE-----\n").expect("writable");
+    let mut command = Command::new(repository("image/build"));
+    command.arg("--output").arg(directory.join(layout)).arg("--certificates").arg(directory.join("roots.pem"));
+    for platform in platforms {
+        command.arg("--binaries").arg(format!("{platform}={}", directory.display()));
+    }
+    let output = command.env("SOURCE_DATE_EPOCH", "1700000000").output().expect("there is a shell");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text").trim().to_owned()
+}
+
+/// A blob, whose name must be its digest.
+fn blob(layout: &Path, descriptor: &Value) -> Vec<u8> {
+    let name = descriptor["digest"].as_str().and_then(|digest| digest.strip_prefix("sha256:")).expect("a digest");
+    let bytes = fs::read(layout.join("blobs/sha256").join(name)).expect("every descriptor has its blob");
+    assert_eq!(descriptor["size"], bytes.len());
+    assert_eq!(sha256(&bytes), name);
+    bytes
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
+    digest.as_ref().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+}
+
+fn json_blob(layout: &Path, descriptor: &Value) -> Value {
+    serde_json::from_slice(&blob(layout, descriptor)).expect("JSON")
+}
+
+fn tar(layout: &Path, descriptor: &Value, arguments: &[&str]) -> Vec<u8> {
+    let name = descriptor["digest"].as_str().and_then(|digest| digest.strip_prefix("sha256:")).expect("a digest");
+    let output = Command::new("tar").args(arguments).arg(layout.join("blobs/sha256").join(name)).output();
+    let output = output.expect("there is tar");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+#[test]
+fn the_layout_holds_what_it_names_and_nothing_else() {
+    let directory = tempfile::tempdir().expect("there is a temporary directory");
+    let digest = build(directory.path(), "layout", &["amd64", "arm64"]);
+    let layout = directory.path().join("layout");
+    let read = |name: &str| -> Value {
+        serde_json::from_slice(&fs::read(layout.join(name)).expect("it is there")).expect("JSON")
+    };
+    assert_eq!(read("oci-layout"), json!({"imageLayoutVersion": "1.0.0"}));
+    let top = read("index.json");
+    assert_eq!(top["manifests"][0]["digest"], digest);
+    assert_eq!(top["manifests"][0]["annotations"]["org.opencontainers.image.ref.name"], env!("CARGO_PKG_VERSION"));
+    let index = json_blob(&layout, &top["manifests"][0]);
+    let manifests = index["manifests"].as_array().expect("manifests");
+    let mut blobs = 1;
+    for (entry, architecture) in manifests.iter().zip(["amd64", "arm64"]) {
+        assert_eq!(entry["platform"], json!({"architecture": architecture, "os": "linux"}));
+        let manifest = json_blob(&layout, entry);
+        let config = json_blob(&layout, &manifest["config"]);
+        let labels = &config["config"]["Labels"];
+        assert_eq!(config["config"]["User"], "65532:65532");
+        assert_eq!(config["config"]["Entrypoint"], json!(["/connector-operator"]));
+        assert_eq!(config["architecture"], architecture);
+        assert_eq!(config["created"], "2023-11-14T22:13:20Z");
+        for label in ["title", "description", "source", "documentation", "version", "revision", "licenses", "created"] {
+            assert!(labels[format!("org.opencontainers.image.{label}")].is_string(), "no label {label}");
+        }
+        let layers = manifest["layers"].as_array().expect("layers");
+        assert_eq!(layers.len(), 1);
+        blob(&layout, &layers[0]);
+        let unpacked = tar(&layout, &layers[0], &["--to-stdout", "--extract", "--gzip", "--file"]);
+        assert!(String::from_utf8_lossy(&unpacked).contains("stands for connectorctl"));
+        let listing =
+            tar(&layout, &layers[0], &["--list", "--verbose", "--numeric-owner", "--utc", "--gzip", "--file"]);
+        let listing = String::from_utf8(listing).expect("text");
+        let entries: Vec<Vec<&str>> = listing.lines().map(|line| line.split_whitespace().collect()).collect();
+        let found: Vec<_> = entries.iter().map(|entry| (entry[0], entry[1], entry[5])).collect();
+        let (readable, directory) = ("-r--r--r--", "drwxr-xr-x");
+        let wanted = [
+            ("-r-xr-xr-x", "0/0", "connector-operator"),
+            ("-r-xr-xr-x", "0/0", "connectorctl"),
+            (directory, "0/0", "etc/"),
+            (readable, "0/0", "etc/group"),
+            (readable, "0/0", "etc/passwd"),
+            (directory, "0/0", "etc/ssl/"),
+            (directory, "0/0", "etc/ssl/certs/"),
+            (readable, "0/0", "etc/ssl/certs/ca-certificates.crt"),
+        ];
+        assert_eq!(found, wanted);
+        assert!(entries.iter().all(|entry| entry[3] == "2023-11-14"), "{listing}");
+        blobs += 2;
+    }
+    // The layer is the same for both, as the stand-ins are.
+    let stored = fs::read_dir(layout.join("blobs/sha256")).expect("blobs").count();
+    assert_eq!(stored, blobs + 1);
+}
+
+#[test]
+fn two_builds_have_one_digest() {
+    let [one, other] = [(); 2].map(|()| tempfile::tempdir().expect("there is a temporary directory"));
+    let digest = build(one.path(), "layout", &["amd64"]);
+    assert_eq!(digest, build(other.path(), "elsewhere", &["amd64"]));
+}
+
+/// Everybody else's way makes the same image.
+#[test]
+fn the_dockerfile_says_the_same() {
+    let file = fs::read_to_string(repository("Dockerfile")).expect("there is a Dockerfile");
+    let (_, last) = file.rsplit_once("\nFROM ").expect("stages");
+    assert!(last.starts_with("scratch\n"), "{last}");
+    let path =
+        ["/connector-operator", "/connectorctl", "/etc/ssl/certs/ca-certificates.crt", "/etc/passwd", "/etc/group"];
+    for path in path {
+        assert!(last.contains(&format!(" {path}\n")), "{path} is not copied");
+    }
+    assert!(
+        last.contains("\nUSER 65532:65532\n") && last.contains("\nENTRYPOINT [\"/connector-operator\"]\n"),
+        "{last}"
+    );
+}

@@ -1,0 +1,59 @@
+//! An operator's account whose rights can be taken away: bound in one namespace only, without list and watch on Secrets.
+
+use std::path::PathBuf;
+
+use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+use kube::Api;
+use kube::api::{DeleteParams, PostParams};
+use serde_json::{Value, json};
+
+use super::stage::Stage;
+
+/// Its name.
+const ACCOUNT: &str = "limited";
+
+impl Stage {
+    /// Makes the account with the Roles `credentials` and `secrets`, both bound. Returns its kubeconfig.
+    pub(crate) async fn limited_account(&self) -> PathBuf {
+        let account = self.bed.service_account(&self.namespace, ACCOUNT).await.expect("it is made");
+        let group = "connector-operator.io";
+        let credentials = [
+            rule(group, "connectorcredentials", &["get", "list", "watch"]),
+            rule(group, "connectorcredentials/status", &["get", "patch"]),
+            rule("events.k8s.io", "events", &["create"]),
+        ];
+        self.grant("credentials", &credentials).await;
+        self.grant("secrets", &[rule("", "secrets", &["get", "create", "update", "delete"])]).await;
+        account
+    }
+
+    async fn grant(&self, name: &str, rules: &[Value]) {
+        let role = serde_json::from_value(json!({"metadata": {"name": name}, "rules": rules})).expect("a Role");
+        self.bed.api::<Role>(&self.namespace).create(&PostParams::default(), &role).await.expect("it is made");
+        self.bind(name).await;
+    }
+
+    /// Binds one of the Roles.
+    pub(crate) async fn bind(&self, role: &str) {
+        let binding = json!({
+            "metadata": {"name": role},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": role},
+            "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT}],
+        });
+        let binding = serde_json::from_value(binding).expect("a RoleBinding");
+        self.bindings().create(&PostParams::default(), &binding).await.expect("it is made");
+    }
+
+    /// Takes it away again.
+    pub(crate) async fn unbind(&self, role: &str) {
+        self.bindings().delete(role, &DeleteParams::default()).await.expect("it is there");
+    }
+
+    fn bindings(&self) -> Api<RoleBinding> {
+        self.bed.api(&self.namespace)
+    }
+}
+
+fn rule(group: &str, resource: &str, verbs: &[&str]) -> Value {
+    json!({"apiGroups": [group], "resources": [resource], "verbs": verbs})
+}

@@ -1,0 +1,176 @@
+//! What does the API server do, as far as one visit of the controller sees? Objects in memory with versions, and a
+//! count of who asked for what. No admission, no watches: the world asks for what changed.
+
+use http::{Method, Request, Response, StatusCode};
+use kube::client::Body;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, MutexGuard};
+use tower::service_fn;
+
+/// How often the controller did what.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    /// Secrets read.
+    pub(super) reads: usize,
+    /// Statuses written.
+    pub(super) statuses: usize,
+    /// Secrets created, replaced or deleted.
+    pub(super) secrets: usize,
+}
+
+#[derive(Default)]
+struct State {
+    /// By the path of the object.
+    objects: BTreeMap<String, Value>,
+    version: u64,
+    /// Paths of objects that changed since they were asked for.
+    changed: Vec<String>,
+    counts: Counts,
+}
+
+/// The server.
+#[derive(Default)]
+pub(super) struct ApiServer(Mutex<State>);
+
+pub(super) const NAMESPACE: &str = "data";
+
+pub(super) fn secret_path(name: &str) -> String {
+    format!("/api/v1/namespaces/{NAMESPACE}/secrets/{name}")
+}
+
+pub(super) fn credential_path(name: &str) -> String {
+    format!("/apis/connector-operator.io/v1alpha1/namespaces/{NAMESPACE}/connectorcredentials/{name}")
+}
+
+impl ApiServer {
+    /// A client of this server.
+    pub(super) fn client(self: &Arc<Self>) -> kube::Client {
+        let server = Arc::clone(self);
+        let service = service_fn(move |request: Request<Body>| {
+            let server = Arc::clone(&server);
+            async move { Ok::<_, Infallible>(server.answer(request).await) }
+        });
+        kube::Client::new(service, NAMESPACE)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().expect("no test panicked here")
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        self.state().counts
+    }
+
+    pub(super) fn get(&self, path: &str) -> Option<Value> {
+        self.state().objects.get(path).cloned()
+    }
+
+    /// All objects, as a new list gives them.
+    pub(super) fn all(&self) -> Vec<String> {
+        self.state().objects.keys().cloned().collect()
+    }
+
+    /// Writes as a user: no count.
+    pub(super) fn put(&self, path: &str, object: Value) {
+        self.state().store(path, object);
+    }
+
+    /// Deletes as a user.
+    pub(super) fn delete(&self, path: &str) {
+        self.state().remove(path);
+    }
+
+    /// What changed since the last time.
+    pub(super) fn changes(&self) -> Vec<String> {
+        std::mem::take(&mut self.state().changed)
+    }
+
+    async fn answer(&self, request: Request<Body>) -> Response<Body> {
+        let (head, body) = request.into_parts();
+        let body = body.collect_bytes().await.expect("bodies are in memory");
+        let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let (code, object) = self.state().act(&head.method, head.uri.path(), body);
+        let bytes = serde_json::to_vec(&object).expect("it is JSON");
+        let response = Response::builder().status(code).header("Content-Type", "application/json");
+        response.body(Body::from(bytes)).expect("a response")
+    }
+}
+
+impl State {
+    fn store(&mut self, path: &str, mut object: Value) -> Value {
+        self.version += 1;
+        let version = self.version;
+        let meta = &mut object["metadata"];
+        if meta["uid"].is_null() {
+            meta["uid"] = json!(format!("uid-of-{}", path.rsplit('/').next().unwrap_or_default()));
+        }
+        meta["namespace"] = json!(NAMESPACE);
+        meta["resourceVersion"] = json!(version.to_string());
+        self.objects.insert(path.to_owned(), object.clone());
+        self.changed.push(path.to_owned());
+        object
+    }
+
+    fn remove(&mut self, path: &str) {
+        self.objects.remove(path);
+        self.changed.push(path.to_owned());
+    }
+
+    fn act(&mut self, method: &Method, path: &str, body: Value) -> (StatusCode, Value) {
+        let of_secret = path.contains("/secrets");
+        match *method {
+            Method::GET => {
+                self.counts.reads += usize::from(of_secret);
+                self.objects.get(path).map_or_else(|| refused(404), |found| (StatusCode::OK, found.clone()))
+            }
+            Method::PATCH if path.ends_with("/status") => self.apply_status(path, &body),
+            Method::POST if of_secret => {
+                let path = format!("{path}/{}", body["metadata"]["name"].as_str().unwrap_or_default());
+                self.counts.secrets += 1;
+                if self.objects.contains_key(&path) {
+                    return refused(409);
+                }
+                (StatusCode::CREATED, self.store(&path, body))
+            }
+            Method::PUT if of_secret => {
+                self.counts.secrets += 1;
+                let stored = self.objects.get(path).map(|stored| stored["metadata"]["resourceVersion"].clone());
+                if stored != Some(body["metadata"]["resourceVersion"].clone()) {
+                    return refused(409);
+                }
+                (StatusCode::OK, self.store(path, body))
+            }
+            Method::DELETE if of_secret => {
+                self.counts.secrets += 1;
+                self.remove(path);
+                (StatusCode::OK, json!({"kind": "Status", "apiVersion": "v1", "status": "Success"}))
+            }
+            _ => refused(405),
+        }
+    }
+
+    /// All that the operator owns comes with each apply, so what is not in it goes.
+    fn apply_status(&mut self, path: &str, body: &Value) -> (StatusCode, Value) {
+        self.counts.statuses += 1;
+        let path = path.trim_end_matches("/status");
+        let Some(mut object) = self.objects.get(path).cloned() else { return refused(404) };
+        let guard = &body["metadata"]["resourceVersion"];
+        if !guard.is_null() && *guard != object["metadata"]["resourceVersion"] {
+            return refused(409);
+        }
+        object["status"] = body["status"].clone();
+        (StatusCode::OK, self.store(path, object))
+    }
+}
+
+fn refused(code: u16) -> (StatusCode, Value) {
+    let reason = match code {
+        404 => "NotFound",
+        409 => "AlreadyExists",
+        _ => "MethodNotAllowed",
+    };
+    let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": ""});
+    (StatusCode::from_u16(code).expect("a code"), status)
+}

@@ -1,0 +1,449 @@
+//! Every reply of every provider, to keys of every history: what is said, what is published, when is it asked again?
+//!
+//! What must come out is written here by hand, once for each kind of reply, and not derived from the code.
+
+use super::rows::{Row, Says, common, own};
+use super::world::{DAY, World, providers, shown};
+use crate::simulator::{Fault, IssuedKey, NewKey, Provider as Product};
+use connector_operator::api::{ConditionType, Reason};
+use connector_operator::probe::Limits;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+pub(super) const PRODUCTS: [Product; 5] =
+    [Product::InFlow, Product::Flowlu, Product::ZenFlow, Product::Flow, Product::Aventri];
+
+/// What a key went through before the reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum History {
+    /// A new key, and nothing is published.
+    New,
+    /// A new key in place of one that is published.
+    Rotated,
+    /// Accepted and published; the first such reply.
+    Once,
+    /// The same reply at the next check.
+    Again,
+    /// The same reply a day after the first.
+    NextDay,
+}
+
+impl History {
+    pub(super) const ALL: [Self; 5] = [Self::New, Self::Rotated, Self::Once, Self::Again, Self::NextDay];
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::New => "new key",
+            Self::Rotated => "new key in place of a published one",
+            Self::Once => "accepted before: first time",
+            Self::Again => "at the next check",
+            Self::NextDay => "24 hours later",
+        }
+    }
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Outcome {
+    pub(super) authenticated: String,
+    pub(super) authorized: String,
+    pub(super) published: String,
+    pub(super) ready: String,
+    /// `Reconciling` or `Stalled`.
+    pub(super) beside: &'static str,
+    /// What the output carries.
+    pub(super) output: &'static str,
+    /// Seconds until the next check.
+    pub(super) next: i64,
+}
+
+/// One cell of the matrix.
+#[derive(Debug, Clone)]
+pub(super) struct Cell {
+    pub(super) product: Product,
+    pub(super) label: String,
+    pub(super) says: Says,
+    pub(super) history: History,
+    pub(super) outcome: Outcome,
+    retry_after: bool,
+}
+
+/// A whole run.
+pub(super) struct Matrix {
+    pub(super) cells: Vec<Cell>,
+    /// Faults that the simulator showed.
+    faults: BTreeSet<String>,
+}
+
+/// Deadlines for tests: what hangs is waited for, so they are short.
+const LIMITS: Limits = Limits {
+    connect: Duration::from_secs(5),
+    read: Duration::from_millis(800),
+    total: Duration::from_millis(1600),
+    conversation: Duration::from_secs(6),
+    body: 256 * 1024,
+    slots: 8,
+};
+
+/// Everything, the five providers side by side.
+pub(super) async fn run() -> Matrix {
+    let of_each = PRODUCTS.map(|product| tokio::spawn(of_provider(product)));
+    let mut matrix = Matrix { cells: Vec::new(), faults: BTreeSet::new() };
+    for run in of_each {
+        let (cells, faults) = run.await.expect("a provider's rows hold");
+        matrix.cells.extend(cells);
+        matrix.faults.extend(faults);
+    }
+    matrix
+}
+
+async fn of_provider(product: Product) -> (Vec<Cell>, BTreeSet<String>) {
+    let mut play = Play { world: World::new(providers().await, LIMITS), product, number: 0 };
+    let mut cells = Vec::new();
+    for row in own(product).into_iter().chain(common()) {
+        for (history, outcome) in play.row(&row).await {
+            let retry_after = row.label.contains("Retry-After");
+            let label = row.label.clone();
+            cells.push(Cell { product, label, says: row.says, history, outcome, retry_after });
+        }
+    }
+    assert_eq!(play.world.simulator.decoy_hits(), 0, "a redirect was followed");
+    let faults = play.world.simulator.ledger(&Default::default()).into_iter().filter_map(|row| row.fault).collect();
+    (cells, faults)
+}
+
+/// The rows of one provider, one after another; each has accounts of its own, so that none waits for another's budget.
+struct Play {
+    world: World,
+    product: Product,
+    number: u32,
+}
+
+impl Play {
+    async fn row(&mut self, row: &Row) -> Vec<(History, Outcome)> {
+        let mut outcomes = vec![(History::New, self.new_key(row).await), (History::Rotated, self.rotated(row).await)];
+        outcomes.extend(self.accepted_before(row).await);
+        outcomes
+    }
+
+    /// A credential with an account of its own, and two keys for it.
+    fn credential(&mut self, row: &Row) -> (String, Value, [IssuedKey; 2]) {
+        self.number += 1;
+        let number = self.number;
+        let (settings, account) = match self.product {
+            Product::InFlow => {
+                let company = format!("{number:08x}-0000-4000-8000-000000000000");
+                (json!({"inflow": {"companyID": company}}), company)
+            }
+            Product::Flowlu => (json!({"flowlu": {"account": format!("w{number}")}}), format!("w{number}")),
+            Product::ZenFlow => (json!({"zenflow": {"scopes": ["read:orders"]}}), String::new()),
+            Product::Flow => (json!({"flow": {"purpose": "ImportMembers"}}), String::new()),
+            Product::Aventri => {
+                let id = (100 + number).to_string();
+                (json!({"aventri": {"accountID": id, "region": "NorthAmerica"}}), format!("{id}@na"))
+            }
+        };
+        let settings = row.settings.clone().unwrap_or(settings);
+        let scopes = vec!["read:orders".to_owned(), "read:stock".to_owned()];
+        let issue =
+            || self.world.simulator.add_key(NewKey { scopes: scopes.clone(), ..NewKey::of(self.product, &account) });
+        let keys = [issue(), issue()];
+        let mut spec = json!({"provider": settings, "keySecretRef": {"name": "source"}});
+        if self.product == Product::Flow {
+            spec["expiresAt"] = json!("2099-01-01T00:00:00Z");
+        }
+        (format!("erp-{number}"), spec, keys)
+    }
+
+    fn misbehave(&self, row: &Row, key: &IssuedKey) {
+        for (fault, path) in &row.faults {
+            let path = path.map(str::to_owned);
+            let fault = Fault { key_hash: Some(key.hash.clone()), path, ..Fault::of(fault.clone()) };
+            self.world.simulator.set_fault(fault);
+        }
+    }
+
+    async fn end(&mut self, name: &str) {
+        self.world.simulator.clear_faults();
+        self.world.remove(name).await;
+    }
+
+    async fn new_key(&mut self, row: &Row) -> Outcome {
+        let (name, spec, [key, _]) = self.credential(row);
+        self.misbehave(row, &key);
+        self.world.put_secret("source", &key.key);
+        self.world.declare(&name, &spec);
+        self.world.settle().await;
+        let outcome = self.outcome(&name, (&key, &key));
+        self.end(&name).await;
+        outcome
+    }
+
+    async fn rotated(&mut self, row: &Row) -> Outcome {
+        let (name, spec, [old, new]) = self.credential(row);
+        self.world.put_secret("source", &old.key);
+        self.world.declare(&name, &spec);
+        self.world.settle().await;
+        self.misbehave(row, &new);
+        self.world.put_secret("source", &new.key);
+        self.world.settle().await;
+        let outcome = self.outcome(&name, (&old, &new));
+        self.end(&name).await;
+        outcome
+    }
+
+    async fn accepted_before(&mut self, row: &Row) -> Vec<(History, Outcome)> {
+        let (name, spec, [key, _]) = self.credential(row);
+        self.world.put_secret("source", &key.key);
+        self.world.declare(&name, &spec);
+        self.world.settle().await;
+        self.misbehave(row, &key);
+        let mut outcomes = Vec::new();
+        for history in [History::Once, History::Again, History::NextDay] {
+            let next = self.world.next_check(&name).expect("a schedule");
+            match history {
+                History::NextDay => self.world.sleep(DAY).await,
+                _ => self.world.run_until(next).await,
+            }
+            outcomes.push((history, self.outcome(&name, (&key, &key))));
+        }
+        self.end(&name).await;
+        outcomes
+    }
+
+    fn outcome(&self, name: &str, (old, new): (&IssuedKey, &IssuedKey)) -> Outcome {
+        let status = self.world.status(name);
+        let of = |condition| shown(&status, condition).unwrap_or_default();
+        let beside = match (of(ConditionType::Reconciling).as_str(), of(ConditionType::Stalled).as_str()) {
+            ("", "") => "",
+            (_, "") => "Reconciling",
+            ("", _) => "Stalled",
+            _ => panic!("both Reconciling and Stalled"),
+        };
+        let output = match self.world.published(&format!("{name}-auth")) {
+            None => "none",
+            Some(key) if key == new.key => "this key",
+            Some(key) if key == old.key => "the former key",
+            Some(_) => panic!("an output carries neither key"),
+        };
+        let next = self.world.next_check(name).expect("a schedule").duration_since(self.world.now());
+        Outcome {
+            authenticated: of(ConditionType::Authenticated),
+            authorized: of(ConditionType::Authorized),
+            published: of(ConditionType::Published),
+            ready: of(ConditionType::Ready),
+            beside,
+            output,
+            next: next.as_secs(),
+        }
+    }
+}
+
+/// What must come out. The next check depends on the object's uid: a range.
+struct Expected {
+    authenticated: String,
+    authorized: String,
+    published: &'static str,
+    ready: String,
+    beside: &'static str,
+    output: &'static str,
+    next: RangeInclusive<i64>,
+}
+
+const INTERVAL: RangeInclusive<i64> = 3240..=3960;
+const HOUR: RangeInclusive<i64> = 3600..=3600;
+const CONFIRMATION: RangeInclusive<i64> = 31..=45;
+
+/// What a provider's success is: Aventri's says nothing about access, and its token is renewed after 6m40s.
+fn success(product: Product) -> (&'static str, RangeInclusive<i64>) {
+    match product {
+        Product::Aventri => ("?NotVerifiable", 400..=400),
+        _ => ("+AccessVerified", INTERVAL),
+    }
+}
+
+/// Ready, with this access and this next check.
+fn ready(authorized: &str, next: RangeInclusive<i64>) -> Expected {
+    Expected {
+        authenticated: "+KeyAccepted".to_owned(),
+        authorized: authorized.to_owned(),
+        published: "+Published",
+        ready: "+Ready".to_owned(),
+        beside: "",
+        output: "this key",
+        next,
+    }
+}
+
+fn expected(cell: &Cell, before: &Outcome) -> Expected {
+    let was_published = cell.history != History::New;
+    let (published, output) = match cell.history {
+        History::New => ("-WaitingForVerification", "none"),
+        History::Rotated => ("+LastKnownGood", "the former key"),
+        _ => ("+LastKnownGood", "this key"),
+    };
+    let not_ready = |authenticated: String, authorized: String, reason: Reason, next| Expected {
+        ready: format!("{}{}", authenticated.get(..1).filter(|sign| *sign == "?").unwrap_or("-"), reason.name()),
+        authenticated,
+        authorized,
+        published,
+        beside: if matches!(cell.says, Says::Doubt(_)) { "Reconciling" } else { "Stalled" },
+        output,
+        next,
+    };
+    let unchanged = |next| ready(&before.authorized, next);
+    let first_time = was_published && cell.history == History::Once;
+    match cell.says {
+        Says::Verified => ready("+AccessVerified", success(cell.product).1),
+        Says::NotVerifiable => ready("?NotVerifiable", success(cell.product).1),
+        Says::Denied(_) if first_time => unchanged(CONFIRMATION),
+        Says::Denied(reason) => {
+            not_ready("+KeyAccepted".to_owned(), format!("-{}", reason.name()), reason, success(cell.product).1)
+        }
+        Says::Rejected(Reason::KeyExpired) if first_time => {
+            not_ready("-KeyExpired".to_owned(), "?NotChecked".to_owned(), Reason::KeyExpired, HOUR)
+        }
+        Says::Rejected(_) if first_time => unchanged(CONFIRMATION),
+        Says::Rejected(reason) => {
+            let next = rejected_next(reason, cell.history);
+            not_ready(format!("-{}", reason.name()), "?NotChecked".to_owned(), reason, next)
+        }
+        Says::Doubt(reason) => {
+            let next = match (cell.retry_after, cell.history) {
+                (true, _) => 90..=91,
+                (false, History::New | History::Rotated | History::Once) => 1..=2,
+                (false, History::Again) => 1..=4,
+                (false, History::NextDay) => 1..=8,
+            };
+            match cell.history {
+                History::Once | History::Again => unchanged(next),
+                _ => not_ready(format!("?{}", reason.name()), "?NotChecked".to_owned(), reason, next),
+            }
+        }
+    }
+}
+
+/// One hour after the first rejection that counts, two after the second, four after the third.
+fn rejected_next(reason: Reason, history: History) -> RangeInclusive<i64> {
+    let counted = match history {
+        History::New | History::Rotated | History::Once => 1,
+        History::Again => 1 + i64::from(reason == Reason::KeyExpired),
+        History::NextDay => 2 + i64::from(reason == Reason::KeyExpired),
+    };
+    let hours = 1 << (counted - 1);
+    hours * 3600..=hours * 3600
+}
+
+/// Every cell that is not as it must be.
+pub(super) fn wrong(matrix: &Matrix) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for cell in &matrix.cells {
+        let before = before(cell);
+        let expected = expected(cell, &before);
+        let found = &cell.outcome;
+        let same = found.authenticated == expected.authenticated
+            && found.authorized == expected.authorized
+            && found.published == expected.published
+            && found.ready == expected.ready
+            && found.beside == expected.beside
+            && found.output == expected.output
+            && expected.next.contains(&found.next);
+        if !same {
+            wrong.push(format!(
+                "{:?} {} ({:?}), {}: {found:?}",
+                cell.product,
+                cell.label,
+                cell.says,
+                cell.history.name()
+            ));
+        }
+    }
+    wrong
+}
+
+/// A key that was accepted and published, before the reply.
+fn before(cell: &Cell) -> Outcome {
+    let scopes_differ = cell.label.contains("no scope declared") || cell.label.contains("only a write scope");
+    let (authorized, _) = success(cell.product);
+    let authorized = if scopes_differ { "?NotVerifiable" } else { authorized };
+    Outcome {
+        authenticated: "+KeyAccepted".to_owned(),
+        authorized: authorized.to_owned(),
+        published: "+Published".to_owned(),
+        ready: "+Ready".to_owned(),
+        beside: "",
+        output: "this key",
+        next: 0,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_reply_of_every_provider_is_judged_as_documented() {
+    let matrix = super::document::matrix().await;
+    let wrong = wrong(matrix);
+    assert!(wrong.is_empty(), "{} of {} are wrong:\n{}", wrong.len(), matrix.cells.len(), wrong.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_inconclusive_reply_flips_a_verdict_or_publishes_a_key() {
+    let matrix = super::document::matrix().await;
+    let doubts: Vec<_> = matrix.cells.iter().filter(|cell| matches!(cell.says, Says::Doubt(_))).collect();
+    assert!(doubts.len() > 5 * 30 * History::ALL.len(), "only {}", doubts.len());
+    for cell in doubts {
+        let Outcome { authenticated, authorized, output, .. } = &cell.outcome;
+        let place = format!("{:?} {} {}", cell.product, cell.label, cell.history.name());
+        assert!(!authenticated.starts_with('-') && !authorized.starts_with('-'), "{place}: refused");
+        let published = match cell.history {
+            History::New => "none",
+            History::Rotated => "the former key",
+            _ => "this key",
+        };
+        assert_eq!(*output, published, "{place}");
+        let trusted = matches!(cell.history, History::Once | History::Again);
+        assert_eq!(authenticated == "+KeyAccepted", trusted, "{place}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_misbehaviour_of_the_simulator_is_met() {
+    let matrix = super::document::matrix().await;
+    let all = [
+        "latency",
+        "hang",
+        "slowBody",
+        "reset",
+        "truncated",
+        "badTLS",
+        "status",
+        "rateLimit",
+        "html",
+        "empty",
+        "brokenJSON",
+        "deepJSON",
+        "gzipBomb",
+        "huge",
+        "redirect",
+        "errorIn200",
+        "expired",
+        "revoked",
+        "scopeMissing",
+        "ipNotAllowed",
+        "denied",
+        "echoKey",
+        "reply",
+    ];
+    let met: Vec<_> = matrix.faults.iter().map(String::as_str).collect();
+    let missing: Vec<_> = all.into_iter().filter(|name| !met.contains(name)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+/// Outcomes by what the reply says, where all replies that say it have the same.
+pub(super) fn by_verdict(matrix: &Matrix) -> BTreeMap<(Says, History), BTreeSet<Outcome>> {
+    let mut outcomes: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for cell in matrix.cells.iter().filter(|cell| !cell.retry_after) {
+        outcomes.entry((cell.says, cell.history)).or_default().insert(cell.outcome.clone());
+    }
+    outcomes
+}

@@ -1,0 +1,280 @@
+//! The controller's own visits, on a clock that is set: real prober, real memory, real decisions; simulated providers
+//! over loopback, an API server in memory. A restart forgets what the process forgets.
+
+use super::api_server::{ApiServer, NAMESPACE, credential_path, secret_path};
+use crate::simulator::{self, LedgerFilter, Simulator, Switches};
+use connector_operator::api::{ConditionType, Conditions, ConnectorCredential, ConnectorCredentialStatus};
+use connector_operator::args::SecretWatch;
+use connector_operator::clock::Clock;
+use connector_operator::config::Settings;
+use connector_operator::controller::{Context, Index, Memory, Name, Queue, Sight, queue, reconcile, retry_after};
+use connector_operator::leader::Fence;
+use connector_operator::metrics::Metrics;
+use connector_operator::probe::{Limits, Prober};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// The clock is set here when a world begins.
+pub(super) const START: &str = "2026-03-01T00:00:00Z";
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
+pub(super) const HOUR: Duration = Duration::from_secs(3600);
+pub(super) const DAY: Duration = Duration::from_secs(86_400);
+
+/// A clock that stands still unless it is set.
+#[derive(Debug)]
+struct SetClock(Mutex<Timestamp>);
+
+impl SetClock {
+    fn start() -> Timestamp {
+        START.parse().expect("a time")
+    }
+}
+
+impl Clock for SetClock {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().expect("no test panicked here")
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::try_from(self.now().duration_since(Self::start())).expect("time goes forward")
+    }
+}
+
+/// Everything around the controller.
+pub(super) struct World {
+    pub(super) server: Arc<ApiServer>,
+    pub(super) simulator: Arc<Simulator>,
+    pub(super) visits: usize,
+    clock: Arc<SetClock>,
+    settings: Arc<Settings>,
+    limits: Limits,
+    ctx: Context,
+    _events: Queue,
+    /// When each credential is looked at again; at this time or earlier.
+    wakes: BTreeMap<Name, Timestamp>,
+}
+
+/// Providers that enforce no limits.
+pub(super) async fn providers() -> Arc<Simulator> {
+    let simulator = Simulator::start(simulator::Options::default()).await.expect("loopback has free ports");
+    simulator.set_switches(Switches { limits: false, ..Switches::default() });
+    Arc::new(simulator)
+}
+
+impl World {
+    pub(super) fn new(simulator: Arc<Simulator>, limits: Limits) -> Self {
+        let settings = Settings::parse(&simulator.config_yaml()).expect("the simulator's own configuration");
+        Self::configured(simulator, limits, settings)
+    }
+
+    pub(super) fn configured(simulator: Arc<Simulator>, limits: Limits, settings: Settings) -> Self {
+        let server = Arc::new(ApiServer::default());
+        let clock = Arc::new(SetClock(Mutex::new(SetClock::start())));
+        let settings = Arc::new(settings);
+        let (ctx, events) = process(&server, &clock, &settings, limits);
+        let wakes = BTreeMap::new();
+        Self { server, simulator, visits: 0, clock, settings, limits, ctx, _events: events, wakes }
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(super) fn calls(&self) -> usize {
+        self.simulator.ledger(&LedgerFilter::default()).len()
+    }
+
+    /// Creates or replaces a source Secret; an equal one is written again all the same, as by a re-apply.
+    pub(super) fn put_secret(&self, name: &str, key: &str) {
+        let path = secret_path(name);
+        let data = json!({"api-key": k8s_openapi::ByteString(key.as_bytes().to_vec())});
+        let body =
+            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "type": "Opaque", "data": data});
+        self.server.put(&path, body);
+    }
+
+    /// Creates a credential, or changes its spec.
+    pub(super) fn declare(&self, name: &str, spec: &Value) {
+        let path = credential_path(name);
+        let stored = self.server.get(&path);
+        let generation = stored.as_ref().and_then(|stored| stored["metadata"]["generation"].as_i64()).unwrap_or(0);
+        let status = stored.map_or_else(|| json!({"observedGeneration": -1}), |stored| stored["status"].clone());
+        let meta = json!({"name": name, "generation": generation + 1, "creationTimestamp": START});
+        let body = json!({
+            "apiVersion": "connector-operator.io/v1alpha1", "kind": "ConnectorCredential",
+            "metadata": meta, "spec": spec, "status": status,
+        });
+        self.server.put(&path, body);
+    }
+
+    /// Sets `connector-operator.io/reconcile-at`.
+    pub(super) fn ask_for(&self, name: &str, value: &str) {
+        let path = credential_path(name);
+        let mut object = self.server.get(&path).expect("it is declared");
+        object["metadata"]["annotations"] = json!({"connector-operator.io/reconcile-at": value});
+        self.server.put(&path, object);
+    }
+
+    pub(super) fn object(&self, name: &str) -> ConnectorCredential {
+        let object = self.server.get(&credential_path(name)).expect("it is declared");
+        serde_json::from_value(object).expect("a credential")
+    }
+
+    pub(super) fn status(&self, name: &str) -> ConnectorCredentialStatus {
+        self.object(name).status.unwrap_or_default()
+    }
+
+    /// The key that an output carries.
+    pub(super) fn published(&self, output: &str) -> Option<String> {
+        let secret: Secret = serde_json::from_value(self.server.get(&secret_path(output))?).expect("a Secret");
+        String::from_utf8(secret.data?.get("api-key")?.0.clone()).ok()
+    }
+
+    pub(super) fn next_check(&self, name: &str) -> Option<Timestamp> {
+        Some(self.status(name).validation?.next_check_time?.0)
+    }
+
+    /// The process ends and another one begins, or another one leads: nothing in memory survives.
+    pub(super) fn restart(&mut self) {
+        (self.ctx, self._events) = process(&self.server, &self.clock, &self.settings, self.limits);
+        self.wakes.clear();
+        let _told = self.server.changes();
+        // First all credentials are listed, then all Secrets; then everybody is visited.
+        let (secrets, credentials): (Vec<_>, Vec<_>) =
+            self.server.all().into_iter().partition(|path| path.contains("/secrets/"));
+        for path in credentials.into_iter().chain(secrets) {
+            self.notice(&path);
+        }
+        for name in self.ctx.index.credentials(None) {
+            self.wakes.insert(name, self.now());
+        }
+    }
+
+    /// The watch tells of one object.
+    fn notice(&mut self, path: &str) {
+        let (_, name) = path.rsplit_once('/').expect("a path");
+        let found = self.server.get(path);
+        let name = Name::new(NAMESPACE, name);
+        let visits = if path.contains("/secrets/") {
+            let secret = found.map(|found| serde_json::from_value::<Secret>(found).expect("a Secret").metadata);
+            let owners = secret.as_ref().and_then(|meta| meta.owner_references.clone()).unwrap_or_default();
+            self.ctx.index.saw(&name, &owners, secret.as_ref().map_or(Sight::Absent, Sight::of))
+        } else if let Some(found) = found {
+            self.ctx.index.note(&serde_json::from_value(found).expect("a credential"))
+        } else {
+            self.wakes.remove(&name);
+            self.ctx.index.forget(&name).map(|(_, visits)| visits).unwrap_or_default()
+        };
+        for name in visits {
+            self.wakes.insert(name, self.now());
+        }
+    }
+
+    /// Visits whoever is due until `end`, and leaves the clock there.
+    pub(super) async fn run_until(&mut self, end: Timestamp) {
+        loop {
+            for path in self.server.changes() {
+                self.notice(&path);
+            }
+            let next = self.wakes.iter().min_by_key(|(_, at)| **at).map(|(name, at)| (name.clone(), *at));
+            match next {
+                Some((name, at)) if at <= end => {
+                    self.set_clock(at);
+                    self.visit(&name).await;
+                }
+                _ => return self.set_clock(end),
+            }
+        }
+    }
+
+    pub(super) async fn run_for(&mut self, time: Duration) {
+        self.run_until(self.now() + time).await;
+    }
+
+    /// Lets time pass without a visit, as a host that sleeps does; then visits whoever is due.
+    pub(super) async fn sleep(&mut self, time: Duration) {
+        self.set_clock(self.now() + time);
+        self.settle().await;
+    }
+
+    /// A credential, its source and its outputs are deleted.
+    pub(super) async fn remove(&mut self, name: &str) {
+        self.server.delete(&credential_path(name));
+        self.settle().await;
+        for path in self.server.all().into_iter().filter(|path| path.contains("/secrets/")) {
+            self.server.delete(&path);
+        }
+        self.settle().await;
+    }
+
+    /// What is due now.
+    pub(super) async fn settle(&mut self) {
+        self.run_until(self.now()).await;
+    }
+
+    fn set_clock(&self, to: Timestamp) {
+        let mut now = self.clock.0.lock().expect("no test panicked here");
+        *now = (*now).max(to);
+    }
+
+    async fn visit(&mut self, name: &Name) {
+        self.visits += 1;
+        let object = Arc::new(self.object(&name.name));
+        let uid = object.metadata.uid.clone().unwrap_or_default();
+        let object = self.ctx.memory.newer(&object).unwrap_or(object);
+        let now = self.now();
+        let wake = match reconcile(&self.ctx, object).await {
+            Ok(next) => {
+                self.ctx.memory.succeeded(&uid);
+                next.map_or(now + IDLE, |next| next.clamp(now + Duration::from_millis(10), now + IDLE))
+            }
+            Err(failure) => now + retry_after(&self.ctx, &uid, &failure),
+        };
+        self.wakes.insert(name.clone(), wake);
+    }
+}
+
+/// A credential is also looked at for no reason.
+const IDLE: Duration = Duration::from_secs(7 * 60);
+
+fn process(
+    server: &Arc<ApiServer>,
+    clock: &Arc<SetClock>,
+    settings: &Arc<Settings>,
+    limits: Limits,
+) -> (Context, Queue) {
+    let shared: Arc<dyn Clock> = Arc::<SetClock>::clone(clock);
+    let (events, queue) = queue();
+    let ctx = Context {
+        client: server.client(),
+        index: Arc::new(Index::default()),
+        memory: Arc::new(Memory::new().expect("the system has randomness")),
+        sites: Arc::clone(settings),
+        prober: Prober::new(Arc::clone(settings), Arc::clone(&shared), limits).expect("a client"),
+        clock: Arc::clone(&shared),
+        events,
+        metrics: Arc::new(Metrics::new(Arc::clone(&shared), 64)),
+        fence: Fence::open(Arc::clone(&shared)),
+        leading_since: clock.now(),
+        secret_watch: SecretWatch::Metadata,
+        concurrency: 64,
+        permits: Semaphore::new(64),
+    };
+    (ctx, queue)
+}
+
+/// A condition as `+Reason`, `-Reason` or `?Reason`: True, False, Unknown.
+pub(super) fn shown(status: &ConnectorCredentialStatus, condition: ConditionType) -> Option<String> {
+    let found = status.conditions.as_slice().of(condition)?;
+    let sign = match found.status.as_str() {
+        "True" => '+',
+        "False" => '-',
+        _ => '?',
+    };
+    Some(format!("{sign}{}", found.reason))
+}

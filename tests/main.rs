@@ -10,6 +10,8 @@
     clippy::similar_names,
     clippy::string_slice,
     clippy::use_debug,
+    clippy::used_underscore_binding,
+    clippy::wildcard_enum_match_arm,
     reason = "a test fails by panicking, also in what tests share, and waits for others"
 )]
 

@@ -1,6 +1,6 @@
 //! Where does text go? The only place that prints: data to standard output, all else to standard error.
 
-use super::page::{Page, Tone, Word, clean};
+use super::page::{Page, Tone, Word, clean, is_harmful};
 use super::trouble::Trouble;
 use anstream::{AutoStream, ColorChoice};
 use clap::ValueEnum;
@@ -63,8 +63,8 @@ impl Output {
     pub(super) fn data(self, value: &impl Serialize, form: Form) -> Result<(), Trouble> {
         let unwritable = || Trouble::new("cannot write the data in this form");
         let mut text = match form {
-            Form::Json => serde_json::to_string_pretty(value).map_err(|_| unwritable())?,
-            Form::Yaml => serde_saphyr::to_string(value).map_err(|_| unwritable())?,
+            Form::Json => serde_json::to_string_pretty(value).map(|text| escaped(&text)).map_err(|_| unwritable())?,
+            Form::Yaml => serde_saphyr::to_string(value).map(|text| printable(&text)).map_err(|_| unwritable())?,
         };
         if !text.ends_with('\n') {
             text.push('\n');
@@ -115,5 +115,36 @@ impl Output {
         let mut error = io::stderr().lock();
         // Nobody is left who could be told.
         let _told = error.write_all(text.as_bytes()).and_then(|()| error.flush());
+    }
+}
+
+/// JSON in which no control character stands as it is.
+fn escaped(json: &str) -> String {
+    let one = |one: char| match one {
+        '\n' => "\n".to_owned(),
+        other if is_harmful(other) => format!("\\u{:04x}", u32::from(other)),
+        other => other.to_string(),
+    };
+    json.chars().map(one).collect()
+}
+
+/// YAML escapes control characters itself; what it does not is no text that a terminal should see.
+fn printable(yaml: &str) -> String {
+    yaml.chars().map(|one| if is_harmful(one) && !matches!(one, '\n' | '\t') { '?' } else { one }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_form_carries_an_escape_sequence() {
+        let value = serde_json::json!({"description": "a\u{1b}[2Jb\u{9b}c\u{202e}d\te\nf"});
+        let json = escaped(&serde_json::to_string_pretty(&value).expect("JSON"));
+        let yaml = printable(&serde_saphyr::to_string(&value).expect("YAML"));
+        for text in [&json, &yaml] {
+            assert!(!text.chars().any(|one| is_harmful(one) && one != '\n'), "{text:?}");
+        }
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&json).expect("JSON"), value, "nothing is lost");
     }
 }

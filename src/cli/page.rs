@@ -130,11 +130,13 @@ impl Page {
 
 /// The text without control characters, and without those that turn the direction of text.
 pub(super) fn clean(text: &str) -> String {
-    let harmful = |one: char| {
-        one.is_control()
-            || matches!(one, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-    };
-    text.chars().map(|one| if harmful(one) { '?' } else { one }).collect()
+    text.chars().map(|one| if is_harmful(one) { '?' } else { one }).collect()
+}
+
+/// Whether a character moves the cursor, or turns the direction of text.
+pub(super) fn is_harmful(one: char) -> bool {
+    one.is_control()
+        || matches!(one, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 /// Lines of at most `width` characters, broken at spaces; a longer word keeps a line of its own.

@@ -42,7 +42,7 @@ impl Report {
         }
         let version = cluster.client.apiserver_version().await.ok();
         let report = json!({
-            "about": "Report of connectorctl: no data of Secrets, no annotations, no texts of templates. Read it before you send it.",
+            "about": "Report of connectorctl: no data of Secrets, no annotations, no free texts. Read it before you send it.",
             "time": cluster.now().to_string(),
             "connectorctl": env!("CARGO_PKG_VERSION"),
             "kubernetes": version.map(|version| version.git_version),
@@ -80,21 +80,28 @@ impl Report {
     }
 }
 
-/// A credential without annotations and texts of templates, which may hold anything.
+/// A credential without annotations, description and texts of templates, which may hold anything.
 fn redacted(credential: &ConnectorCredential) -> Value {
     let mut value = object::plain(credential);
     if let Some(meta) = value.get_mut("metadata").and_then(Value::as_object_mut) {
         meta.remove("annotations");
     }
+    if let Some(text) = value.pointer_mut("/spec/description") {
+        *text = blank(text);
+    }
     let outputs = value.pointer_mut("/spec/outputs").and_then(Value::as_array_mut);
     for output in outputs.into_iter().flatten() {
         let files = output.get_mut("template").and_then(Value::as_object_mut);
         for text in files.into_iter().flat_map(Map::values_mut) {
-            let length = text.as_str().map(str::len).unwrap_or_default();
-            *text = json!(format!("redacted, {length} bytes"));
+            *text = blank(text);
         }
     }
     value
+}
+
+/// What stands where a free text was: only its length.
+fn blank(text: &Value) -> Value {
+    json!(format!("redacted, {} bytes", text.as_str().map(str::len).unwrap_or_default()))
 }
 
 /// What is known of the Secrets around, by their metadata alone.

@@ -143,6 +143,7 @@ async fn play(stage: &Stage) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Debian's package prometheus: .ci/run installs it and runs this"]
 async fn every_query_finds_something() {
     let stage = Stage::set("dashboard").await;
     play(&stage).await;

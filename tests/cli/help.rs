@@ -126,3 +126,25 @@ fn a_closed_pipe_is_no_failure() {
     let run = run(command, "").ended(0);
     assert_eq!(run.err, "");
 }
+
+/// The help of every command as a page of the documentation.
+fn reference() -> String {
+    let mut page = "# connectorctl: reference\n\nGenerated from the commands; see [cli.md](cli.md).\n".to_owned();
+    for command in COMMANDS {
+        let help = ctl(&[command, "--help"]).ended(0).out;
+        page.extend(["\n## ", command, "\n\n```text\n", help.trim_end(), "\n```\n"]);
+    }
+    page
+}
+
+/// `BLESS=1 cargo test --test suite help` rewrites it.
+#[test]
+fn the_reference_is_what_the_commands_say() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/cli-reference.md");
+    let page = reference();
+    if std::env::var_os("BLESS").is_some_and(|bless| !bless.is_empty()) {
+        std::fs::write(path, &page).expect("the repository is writable");
+    }
+    let stored = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(stored == page, "docs/cli-reference.md differs: run BLESS=1 cargo test --test suite help");
+}

@@ -40,7 +40,7 @@ impl Run {
 /// The binary with nothing of the user's own.
 fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_connectorctl"));
-    for name in ["KUBECONFIG", "HOME", "NO_COLOR", "CLICOLOR_FORCE", "KUBERNETES_SERVICE_HOST"] {
+    for name in ["KUBECONFIG", "HOME", "NO_COLOR", "CLICOLOR_FORCE", "COLUMNS", "KUBERNETES_SERVICE_HOST"] {
         command.env_remove(name);
     }
     command

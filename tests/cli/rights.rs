@@ -2,9 +2,13 @@
 
 use super::{Cluster, ctl};
 use crate::support::bed::{Bed, bed};
+use crate::support::canary::{Canary, find};
+use connector_operator::api::ConnectorCredential;
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::api::PostParams;
-use serde_json::{Value, json};
+use serde_json::json;
+use std::time::Duration;
 
 const COMMANDS: [&[&str]; 9] = [
     &["status", "erp"],
@@ -21,11 +25,10 @@ const COMMANDS: [&[&str]; 9] = [
 /// A kubeconfig for an account that may get and list credentials of one namespace, and nothing else.
 async fn reader(bed: &Bed, namespace: &str) -> String {
     let path = bed.service_account(namespace, "reader").await.expect("a token is granted");
-    let read = |value: Value| value;
-    let role: Role = serde_json::from_value(read(json!({
+    let role: Role = serde_json::from_value(json!({
         "metadata": {"name": "reader"},
         "rules": [{"apiGroups": ["connector-operator.io"], "resources": ["connectorcredentials"], "verbs": ["get", "list"]}],
-    })))
+    }))
     .expect("a Role");
     let binding: RoleBinding = serde_json::from_value(json!({
         "metadata": {"name": "reader"},
@@ -85,6 +88,57 @@ async fn who_may_read_one_namespace_sees_what_is_in_it() {
     assert!(as_nobody.err.contains("you lack the right"), "{}", as_nobody.err);
     let named = Cluster::of(&bed, &namespace).ctl(&["list", "--context", "nowhere"]).ended(1);
     assert!(named.err.contains("no complete context nowhere"), "{}", named.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_installation_is_checked() {
+    let bed = bed().await;
+    let namespace = bed.namespace("install").await;
+    let cluster = Cluster::of(&bed, &namespace);
+    let here = ["--operator-namespace", &namespace];
+    let check = cluster.ctl(&[&["check"], &here[..]].concat()).ended(1);
+    for words in ["ok  API server", "ok  definition", "bad operator", "no Deployment in namespace"] {
+        assert!(check.out.contains(words), "{words}: {}", check.out);
+    }
+    let deployment: Deployment = serde_json::from_value(json!({
+        "metadata": {"name": "connector-operator", "labels": {"app.kubernetes.io/name": "connector-operator"}},
+        "spec": {
+            "replicas": 0, "selector": {"matchLabels": {"app": "x"}},
+            "template": {"metadata": {"labels": {"app": "x"}}, "spec": {"containers": [{"name": "x", "image": "none"}]}},
+        },
+    }))
+    .expect("a Deployment");
+    let deployments = bed.api::<Deployment>(&namespace);
+    deployments.create(&PostParams::default(), &deployment).await.expect("admitted");
+    let started = std::time::Instant::now();
+    let waited = cluster.ctl(&[&["check", "--wait", "--timeout", "3s"], &here[..]].concat()).ended(1);
+    assert!(waited.out.contains("0 of 0 replicas available"), "{}", waited.out);
+    assert!(started.elapsed() >= Duration::from_secs(3));
+    cluster.create(&bed, "erp").await;
+    let check = cluster.ctl(&[&["check"], &here[..]].concat()).ended(1);
+    let words = check.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("the operator has not looked at 1 yet, such as erp"), "{}", check.out);
+    assert!(check.out.lines().all(|line| line.len() <= 80), "{}", check.out);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_in_the_wrong_place_is_not_reported() {
+    let bed = bed().await;
+    let namespace = bed.namespace("pasted").await;
+    let key = "canary8c1f5b7a9d3e2046wrong";
+    let manifest = json!({
+        "apiVersion": "connector-operator.io/v1alpha1", "kind": "ConnectorCredential",
+        "metadata": {"name": "erp", "annotations": {"kubectl.kubernetes.io/last-applied-configuration": key, "note": key}},
+        "spec": {
+            "description": key, "provider": {"zenflow": {}}, "keySecretRef": {"name": "erp-key"},
+            "outputs": [{"secretName": "erp-file", "format": "Template", "template": {"a": key}}],
+        },
+    });
+    let object: ConnectorCredential = serde_json::from_value(manifest).expect("a credential");
+    bed.api(&namespace).create(&PostParams::default(), &object).await.expect("it is admitted");
+    let report = Cluster::of(&bed, &namespace).ctl(&["report"]).ended(0);
+    assert!(report.out.contains("name: erp"), "{}", report.out);
+    assert_eq!(find(report.all().as_bytes(), &[Canary::new("the key", key)]), [], "{}", report.out);
 }
 
 #[test]

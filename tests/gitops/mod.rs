@@ -8,6 +8,7 @@
 )]
 
 mod argo;
+mod flux;
 mod kstatus;
 mod live;
 mod rules;

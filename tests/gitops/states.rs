@@ -7,6 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 
 use super::argo::{Health, HealthCheck};
+use super::flux::FluxCheck;
 use super::kstatus::{Kstatus, kstatus};
 use super::rules::broken;
 
@@ -241,9 +242,10 @@ fn unvisited_conditions() -> Value {
 
 #[test]
 fn the_table_of_states_holds() {
-    let check = HealthCheck::load();
+    let (check, flux) = (HealthCheck::load(), FluxCheck::load());
     for row in rows() {
         assert_eq!(kstatus(&row.object), row.kstatus, "{}", row.state);
+        assert_eq!(flux.of(&row.object), row.kstatus, "{}", row.state);
         let health = check.of(&row.object);
         assert_eq!(health.status, row.health, "{}: {health:?}", row.state);
         assert!(health.message.contains(row.says), "{}: {health:?}", row.state);

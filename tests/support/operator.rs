@@ -67,6 +67,11 @@ impl Operator {
         self.process.ended()
     }
 
+    /// Waits at most `limit` for its end. Blocks.
+    pub(crate) fn wait(&mut self, limit: Duration) -> io::Result<Option<ExitStatus>> {
+        self.process.wait(limit)
+    }
+
     /// Sends `signal` to it; an error once it has ended, when its id may be another's.
     pub(crate) fn signal(&mut self, signal: Signal) -> io::Result<()> {
         if self.process.ended()?.is_some() {

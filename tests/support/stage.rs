@@ -239,10 +239,12 @@ impl Stage {
 async fn start(bed: &Bed, namespace: &str, directory: &std::path::Path, flags: &[&str]) -> Operator {
     let kubeconfig = bed.plane.operator_kubeconfig().await.expect("the account exists");
     let config = directory.join("config.yaml");
-    let mut args: Vec<String> =
-        ["--metrics-address=127.0.0.1:0", "--health-address=127.0.0.1:0", "--log-level=trace", "--log-format=json"]
-            .map(str::to_owned)
-            .to_vec();
+    let mut args: Vec<String> = ["--metrics-address=127.0.0.1:0", "--health-address=127.0.0.1:0", "--log-format=json"]
+        .map(str::to_owned)
+        .to_vec();
+    if !flags.iter().any(|flag| flag.starts_with("--log-level")) {
+        args.push("--log-level=trace".to_owned());
+    }
     if !flags.iter().any(|flag| flag.starts_with("--kubeconfig")) {
         args.push(format!("--kubeconfig={}", kubeconfig.display()));
     }

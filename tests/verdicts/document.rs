@@ -38,7 +38,7 @@ conditions as before the reply, `Ready=True`, the key still published.
 ";
 
 const DAYS: &str = "\
-The controller's own visits on a clock that is set: at their own times, and at least every seven minutes. Calls are
+The controller's own visits on a clock that is set: at their own times, and at least every ten minutes. Calls are
 counted by the simulated provider; status writes by the API server. One call is one request; a check of several scopes
 makes one for each.
 

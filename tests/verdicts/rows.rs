@@ -49,6 +49,14 @@ impl Row {
         Self { label: label.into(), faults: vec![(fault, None)], says, settings: None }
     }
 
+    /// Whether the answer is waited for until a deadline.
+    pub(super) fn hangs(&self) -> bool {
+        let hanging = |fault: &Misbehaviour| {
+            matches!(fault, Misbehaviour::Latency { ms: 1000.. } | Misbehaviour::Hang | Misbehaviour::SlowBody { .. })
+        };
+        self.faults.iter().any(|(fault, _)| hanging(fault))
+    }
+
     fn normal(label: &str, says: Says) -> Self {
         Self { label: label.to_owned(), faults: Vec::new(), says, settings: None }
     }

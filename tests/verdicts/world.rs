@@ -54,7 +54,7 @@ pub(super) struct World {
     settings: Arc<Settings>,
     limits: Limits,
     ctx: Context,
-    _events: Queue,
+    events: Queue,
     /// When each credential is looked at again; at this time or earlier.
     wakes: BTreeMap<Name, Timestamp>,
 }
@@ -78,7 +78,7 @@ impl World {
         let settings = Arc::new(settings);
         let (ctx, events) = process(&server, &clock, &settings, limits);
         let wakes = BTreeMap::new();
-        Self { server, simulator, visits: 0, clock, settings, limits, ctx, _events: events, wakes }
+        Self { server, simulator, visits: 0, clock, settings, limits, ctx, events, wakes }
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -141,7 +141,7 @@ impl World {
 
     /// The process ends and another one begins, or another one leads: nothing in memory survives.
     pub(super) fn restart(&mut self) {
-        (self.ctx, self._events) = process(&self.server, &self.clock, &self.settings, self.limits);
+        (self.ctx, self.events) = process(&self.server, &self.clock, &self.settings, self.limits);
         self.wakes.clear();
         let _told = self.server.changes();
         // First all credentials are listed, then all Secrets; then everybody is visited.
@@ -240,7 +240,7 @@ impl World {
 }
 
 /// A credential is also looked at for no reason.
-const IDLE: Duration = Duration::from_secs(7 * 60);
+const IDLE: Duration = Duration::from_secs(10 * 60);
 
 fn process(
     server: &Arc<ApiServer>,
@@ -265,6 +265,7 @@ fn process(
         concurrency: 64,
         permits: Semaphore::new(64),
     };
+    ctx.index.set_watched(None, true);
     (ctx, queue)
 }
 

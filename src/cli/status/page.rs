@@ -1,7 +1,7 @@
 //! One credential as a screen that a person understands without documentation. Pure.
 
 use super::{Around, time};
-use crate::api::{ConditionType, Conditions, ConnectorCredential, PublishPolicy, Status};
+use crate::api::{ConditionType, Conditions, ConnectorCredential, PublishPolicy, Status, ValidationStatus};
 use crate::cli::Shown;
 use crate::cli::consumers::Consumer;
 use crate::cli::object::{self, condition};
@@ -36,17 +36,17 @@ fn headline(page: &mut Page, object: &ConnectorCredential, now: Timestamp) {
         page.line(vec![Word::new("NEW", Tone::Doubtful), ": the operator has not looked at it yet".into()]);
         return;
     };
-    let (word, tone) = match (ready.status.as_str(), ready.reason.as_str()) {
-        (_, "Suspended") => ("SUSPENDED", Tone::Doubtful),
-        ("True", _) if warnings(object).next().is_some() => ("READY, with a warning", Tone::Doubtful),
-        ("True", "Ready") => ("READY", Tone::Good),
-        ("True", _) => ("READY, unproved", Tone::Doubtful),
-        ("False", _) => ("NOT READY", Tone::Bad),
-        _ => ("UNKNOWN", Tone::Doubtful),
+    let (word, more, tone) = match (ready.status.as_str(), ready.reason.as_str()) {
+        (_, "Suspended") => ("SUSPENDED", "", Tone::Doubtful),
+        ("True", "Ready") if warnings(object).is_empty() => ("READY", "", Tone::Good),
+        ("True", "Ready") => ("READY", ", with a warning", Tone::Doubtful),
+        ("True", _) => ("READY", ", unproved", Tone::Doubtful),
+        ("False", _) => ("NOT READY", "", Tone::Bad),
+        _ => ("UNKNOWN", "", Tone::Doubtful),
     };
     let since = span(ready.last_transition_time.0, now);
     let reason = if ready.reason == "Ready" { String::new() } else { format!(": {}", ready.reason) };
-    page.line(vec![Word::new(word, tone), format!(" for {since}{reason}").into()]);
+    page.line(vec![Word::new(word, tone), format!(" for {since}{more}{reason}").into()]);
     page.gap();
     page.beside("", 2, ready.message.as_str());
     if !object::is_current(object) {
@@ -54,13 +54,21 @@ fn headline(page: &mut Page, object: &ConnectorCredential, now: Timestamp) {
     }
 }
 
-fn warnings(object: &ConnectorCredential) -> impl Iterator<Item = &Condition> {
+/// What a ready credential still warns of; an outage or a first refusal among it.
+fn warnings(object: &ConnectorCredential) -> Vec<&Condition> {
+    let validation = object.status.as_ref().and_then(|status| status.validation.as_ref());
+    let shaken = |validation: &&ValidationStatus| {
+        validation.outage_start_time.is_some() || validation.first_rejection_time.is_some()
+    };
+    let accepted = condition(object, ConditionType::Authenticated).filter(|one| one.status == "True");
+    let shaken = accepted.filter(|_| validation.as_ref().is_some_and(shaken));
     let kinds = [ConditionType::Expiring, ConditionType::RotationDue, ConditionType::OverPrivileged];
-    kinds.into_iter().filter_map(|kind| condition(object, kind))
+    shaken.into_iter().chain(kinds.into_iter().filter_map(|kind| condition(object, kind))).collect()
 }
 
 fn advice(page: &mut Page, object: &ConnectorCredential, shown: &Shown) {
     for warning in warnings(object) {
+        page.gap();
         page.beside("", 2, Word::new(&warning.message, Tone::Doubtful));
     }
     let commands = match remedy::pressing(object) {
@@ -97,7 +105,7 @@ fn conditions(page: &mut Page, object: &ConnectorCredential, now: Timestamp) {
         tone(condition) != Tone::Good
             && condition.reason != "NotChecked"
             && Some(condition.message.as_str()) != said
-            && !warnings(object).any(|warning| warning.type_ == condition.type_)
+            && !warnings(object).iter().any(|warning| warning.type_ == condition.type_)
     };
     for condition in shown.iter().filter(news) {
         page.beside("", 2, Word::new(format!("{}: {}", condition.type_, condition.message), Tone::Faint));

@@ -1,0 +1,78 @@
+//! A Secret that does not stand still: only changes of the key are reasons to ask, and only a few of them.
+
+use super::audit::Mark;
+use super::{calls, calls_about, pass, short_or_full, with_scopes};
+use crate::support::await_object::await_object;
+use crate::support::stage::{SOON, Stage, is, value};
+use connector_operator::api::ConditionType;
+use kube::api::Patch;
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+const SPEC: &str = r#"{"provider": {"zenflow": {"scopes": ["read:orders"]}}, "keySecretRef": {"name": "source"}}"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_flips_ten_times_a_second_costs_few_calls_and_its_last_value_wins() {
+    let seconds = short_or_full(15, 60);
+    let stage = Stage::set("flipping").await;
+    let key = stage.issue(with_scopes(&["read:orders"]));
+    stage.put_secret("source", &[("api-key", &key.key)]).await;
+    stage.declare("erp", serde_json::from_str(SPEC).expect("a spec")).await;
+    stage.until_ready("erp").await;
+    let before = calls(&stage);
+    let start = Instant::now();
+    let mut last = key;
+    for n in 0..seconds * 10 {
+        last = stage.simulator.add_key(with_scopes(&["read:orders"]));
+        stage.put_secret("source", &[("api-key", &last.key)]).await;
+        let due = Duration::from_millis(100) * (n + 1);
+        pass(due.saturating_sub(start.elapsed())).await;
+    }
+    let meanwhile = calls(&stage) - before;
+    // Two at once, and one back every half minute.
+    let took = start.elapsed();
+    let at_most = 2 + usize::try_from(took.as_secs() / 30).expect("a short time");
+    assert!((1..=at_most).contains(&meanwhile), "{meanwhile} calls in {took:?}");
+    let carries_the_last = |secret: &_| value(secret, "api-key").as_deref() == Some(last.key.as_str());
+    let late = Duration::from_secs(35) + SOON;
+    await_object(&stage.secrets(), "erp-auth", late, carries_the_last).await.expect("the last value wins");
+    stage.until_ready("erp").await;
+    assert!(calls(&stage) - before <= meanwhile + 1, "one more for the last value");
+    assert_eq!(calls_about(&stage, &last), 1);
+    stage.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_is_relabelled_or_applied_again_asks_nobody_and_a_corrected_key_is_published_at_once() {
+    let stage = Stage::set("relabelled").await;
+    let wrong = stage.wrong_key(crate::simulator::Provider::ZenFlow);
+    stage.put_secret("source", &[("api-key", &wrong)]).await;
+    stage.declare("erp", serde_json::from_str(SPEC).expect("a spec")).await;
+    stage.until_is("erp", ConditionType::Stalled, ("True", "KeyRejected")).await;
+    let (asked, secrets) = (calls(&stage), stage.secrets());
+    assert_eq!(asked, 1);
+    let mark = Mark::now(&stage.bed);
+    for n in 0..20 {
+        let labelled = json!({"metadata": {"labels": {"round": n.to_string()}}});
+        secrets.patch("source", &Default::default(), &Patch::Merge(labelled)).await.expect("it is there");
+        let version = stage.put_secret("source", &[("api-key", &wrong)]).await.metadata.resource_version;
+        if n == 19 {
+            let seen = |object: &connector_operator::api::ConnectorCredential| {
+                let source = object.status.as_ref().and_then(|status| status.source.as_ref());
+                source.map(|source| &source.resource_version) == version.as_ref()
+            };
+            stage.until("erp", seen).await;
+        }
+    }
+    assert_eq!(calls(&stage), asked, "the same bytes are no reason to ask");
+    assert!(mark.deeds(&stage.bed, &stage.namespace).statuses <= 20, "a version at the most");
+    let right = stage.issue(with_scopes(&["read:orders"]));
+    let since = Instant::now();
+    stage.put_secret("source", &[("api-key", &right.key)]).await;
+    stage.until_secret("erp-auth", |secret| value(secret, "api-key").as_deref() == Some(right.key.as_str())).await;
+    let took = since.elapsed();
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    let ready = stage.until_ready("erp").await;
+    assert!(is(&ready, ConditionType::Authenticated, ("True", "KeyAccepted")));
+    stage.finish().await;
+}

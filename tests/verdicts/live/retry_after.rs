@@ -1,0 +1,50 @@
+//! Retry-After in all its forms: clamped and obeyed, and never a hot loop.
+
+use super::{calls_about, pass, with_scopes};
+use crate::simulator::{Fault, Misbehaviour, RetryAfter};
+use crate::support::stage::{Stage, is};
+use connector_operator::api::ConditionType;
+use jiff::Timestamp;
+use serde_json::json;
+use std::time::Duration;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_form_of_retry_after_is_clamped_and_obeyed() {
+    let stage = Stage::set("retry-after").await;
+    let mut cast = Vec::new();
+    for (name, after, wait) in [
+        ("huge", Some(RetryAfter::Seconds(1_000_000_000_000)), Some(3600)),
+        ("far", Some(RetryAfter::Date { date_in: 86_400 }), Some(3600)),
+        ("minute", Some(RetryAfter::Seconds(60)), Some(60)),
+        ("negative", Some(RetryAfter::Seconds(-1)), None),
+        ("zero", Some(RetryAfter::Seconds(0)), None),
+        ("garbage", Some(RetryAfter::Text("banana".to_owned())), None),
+        ("past", Some(RetryAfter::Date { date_in: -90 }), None),
+        ("absent", None, None),
+    ] {
+        let key = stage.issue(with_scopes(&["read:orders"]));
+        let fault = Misbehaviour::RateLimit { retry_after: after };
+        stage.simulator.set_fault(Fault { key_hash: Some(key.hash.clone()), ..Fault::of(fault) });
+        stage.put_secret(name, &[("api-key", &key.key)]).await;
+        let provider = json!({"zenflow": {"scopes": ["read:orders"]}});
+        stage.declare(name, json!({"provider": provider, "keySecretRef": {"name": name}})).await;
+        cast.push((name, key, wait));
+    }
+    for (name, _, wait) in &cast {
+        let told = stage.until_is(name, ConditionType::Authenticated, ("Unknown", "RateLimited")).await;
+        assert!(is(&told, ConditionType::Reconciling, ("True", "RateLimited")));
+        if let Some(wait) = wait {
+            let next = told.status.and_then(|status| status.validation?.next_check_time).expect("a schedule").0;
+            let left = next.duration_since(Timestamp::now()).as_secs();
+            assert!((wait - 40..=wait + 2).contains(&left), "{name}: {left}");
+        }
+    }
+    pass(Duration::from_secs(15)).await;
+    for (name, key, wait) in &cast {
+        let asked = calls_about(&stage, key);
+        // Without a word the backoff counts: 2 s, doubling; the key's own budget is eight at once.
+        let allowed = if wait.is_some() { 1..=1 } else { 2..=10 };
+        assert!(allowed.contains(&asked), "{name}: {asked} calls");
+    }
+    stage.finish().await;
+}

@@ -27,10 +27,18 @@ pub(super) fn at_rest(ctx: &Context, object: &Arc<ConnectorCredential>) -> Rest 
         && status.observed_generation == object.metadata.generation
         && !asked_for(object)
         && is_published(object, status)
+        && !outlives_token(object, status)
         && same_site(ctx, object, status)
         && same_secrets(ctx, object, status)
         && ctx.index.claimed(&Name::of(&object.metadata)).is_empty();
     if settled { next_wake(ctx, object, status) } else { Rest::Broken }
+}
+
+/// Workloads hold a token that ends before the next check: a process died over its renewal.
+fn outlives_token(object: &ConnectorCredential, status: &ConnectorCredentialStatus) -> bool {
+    let end = status.token.as_ref().and_then(|token| token.expiration_time.as_ref());
+    let next = status.validation.as_ref().and_then(|validation| validation.next_check_time.as_ref());
+    object.spec.publish_policy != Some(PublishPolicy::Never) && end.zip(next).is_some_and(|(end, next)| end.0 < next.0)
 }
 
 fn is_published(object: &ConnectorCredential, status: &ConnectorCredentialStatus) -> bool {

@@ -50,7 +50,11 @@ async fn read(secrets: Api<Secret>, name: String, stop: Arc<AtomicBool>, reads: 
     let (client, mut bad) = (reqwest::Client::new(), Vec::new());
     while !stop.load(Ordering::Relaxed) {
         let secret = secrets.get(&name).await.expect("the old one stays until the new one is written");
-        let answer = clients::http(&client, &secret, clients::path(Provider::Aventri)).await;
+        let answer = if value(&secret, "uri").is_some() {
+            clients::bound(&client, &secret, clients::path(Provider::Aventri)).await
+        } else {
+            clients::http(&client, &secret, clients::path(Provider::Aventri)).await
+        };
         if !answer.is_success(Provider::Aventri) {
             bad.push(format!("{}: {answer:?}", jiff::Timestamp::now()));
         }
@@ -146,6 +150,56 @@ async fn killing_the_operator_at_any_moment_adds_one_exchange_at_the_most() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn killed_over_a_renewal_the_operator_leaves_no_reader_with_an_expired_token() {
+    let mut stage = Stage::set("renewal").await;
+    tokens_live(&stage.simulator, 60);
+    let (stop, reads) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
+    let (mut all, mut readers) = (Vec::new(), Vec::new());
+    let start = Instant::now();
+    for number in 0..8 {
+        let (name, hash) = declare(&stage, number, "1m").await;
+        stage.until_ready(&name).await;
+        let output = format!("{name}-auth");
+        readers.push(tokio::spawn(read(stage.secrets(), output, Arc::clone(&stop), Arc::clone(&reads))));
+        all.push((name, hash));
+    }
+    // Renewals are due 40 seconds after each began, and their answers are held: it dies in the midst of them.
+    until(start, Duration::from_secs(38)).await;
+    stage.simulator.set_fault(Fault { times: Some(8), ..exchange_held(1500) });
+    let seen = stage.simulator.ledger(&LedgerFilter::default()).last().map_or(0, |row| row.seq);
+    let renewing = || {
+        let rows = stage.simulator.ledger(&LedgerFilter { after: seen, ..LedgerFilter::default() });
+        rows.iter().filter(|row| row.placement == Placement::Form).count()
+    };
+    while renewing() < 3 {
+        pass(Duration::from_millis(20)).await;
+        assert!(start.elapsed() < Duration::from_secs(55), "renewals begin at two thirds");
+    }
+    stage.operator.kill().expect("it runs");
+    stage.simulator.clear_faults();
+    stage.operator = stage.another_operator(&[]).await;
+    until(start, Duration::from_secs(75)).await;
+    stop.store(true, Ordering::Relaxed);
+    for reader in readers {
+        let bad = reader.await.expect("the output was there all the time");
+        assert!(bad.is_empty(), "{bad:?}");
+    }
+    let mut twice = 0;
+    for (name, hash) in &all {
+        let made = exchanges(&stage, Some(hash));
+        assert!((2..=3).contains(&made), "{name}: {made} exchanges for two needs and a kill");
+        twice += made - 2;
+    }
+    assert!((1..8).contains(&twice), "some were killed over it, others not: {twice}");
+    stage.finish().await;
+}
+
+/// Exchanges are processed, and answered later.
+fn exchange_held(ms: u64) -> Fault {
+    Fault { path: Some("authorize.json".to_owned()), ..Fault::of(Misbehaviour::Latency { ms }) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_operators_that_both_believe_they_lead_exchange_once_for_each_need() {
     let stage = Stage::set("doubled").await;
     tokens_live(&stage.simulator, 60);
@@ -182,11 +236,8 @@ async fn two_operators_that_both_believe_they_lead_exchange_once_for_each_need()
     for ((name, _), before) in all.iter().zip(versions) {
         let now = stage.secret(&format!("{name}-auth")).await.expect("it stands");
         assert_eq!(before.metadata.resource_version, now.metadata.resource_version, "{name} is written to and fro");
-        let token = value(&now, "access-token").expect("a token");
-        let url = format!("{}{}", value(&now, "uri").expect("a URL"), clients::path(Provider::Aventri));
-        let encoded: String = url::form_urlencoded::byte_serialize(token.as_bytes()).collect();
-        let answer = client.get(format!("{url}&accesstoken={encoded}")).send().await.expect("it answers");
-        assert!(answer.content_length().is_some_and(|length| length > 0));
+        let answer = clients::bound(&client, &now, clients::path(Provider::Aventri)).await;
+        assert!(answer.is_success(Provider::Aventri), "{name}: {answer:?}");
     }
     assert_eq!(calls(&stage), asked + all.len());
     rival.kill().expect("it runs");

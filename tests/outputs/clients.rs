@@ -52,6 +52,13 @@ pub(crate) async fn http(client: &reqwest::Client, secret: &Secret, path: &str) 
     send(headers.fold(client.get(url), |request, (name, value)| request.header(name, value))).await
 }
 
+/// A client that knows the Binding of a provider with its key or token in the query.
+pub(crate) async fn bound(client: &reqwest::Client, secret: &Secret, path: &str) -> Answer {
+    let entries = ["uri", "query-name", "query-value"].map(|entry| text(secret, entry));
+    let [uri, name, encoded] = entries;
+    send(client.get(format!("{uri}{path}&{name}={encoded}")).header("Accept", text(secret, "accept"))).await
+}
+
 /// Nexla: reads the JSON body and makes the test request that it describes.
 pub(crate) async fn nexla(client: &reqwest::Client, secret: &Secret) -> Answer {
     let body: Value = serde_json::from_str(&text(secret, "credential.json")).expect("JSON");

@@ -62,6 +62,9 @@ pub enum Error {
 /// # Errors
 /// [`Error`], in words for the administrator.
 pub async fn run(settings: Settings) -> Result<(), Error> {
+    // First of all: as process 1 a signal without a handler is lost.
+    let stop = CancellationToken::new();
+    listen_for_signals(&stop)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let sites = Arc::new(read_config(settings.config.as_deref())?);
     let metrics = Arc::new(Metrics::new(Arc::clone(&clock), settings.concurrency));
@@ -70,7 +73,6 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     let cluster = kubernetes::config(settings.kubeconfig.as_deref(), settings.context.as_deref()).await?;
     // Three clients: a crowd of requests costs neither the watches nor the Lease their connection.
     let [work, watch, lease] = [(); 3].map(|()| kubernetes::client(cluster.clone(), &metrics));
-    let stop = CancellationToken::new();
     let pulse = Arc::new(Pulse::new(Arc::clone(&clock)));
     let health: Arc<dyn crate::admin::Health> = pulse.clone();
     let admin = listen(Admin {
@@ -83,7 +85,6 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     let memory = Arc::new(Memory::new().map_err(|_| Error::System("random numbers"))?);
     let (index, tasks) = (Arc::default(), JoinSet::new());
     let mut parts = Parts { settings, clock, metrics, pulse, index, memory, stop, tasks };
-    parts.listen_for_signals()?;
     let closing = parts.serve(admin);
     let scopes = parts.watch(&watch?);
     let outcome = parts.lead((work?, lease?), (sites, prober), scopes).await;
@@ -96,6 +97,21 @@ fn read_config(path: Option<&Path>) -> Result<config::Settings, Error> {
     let Some(path) = path else { return Ok(config::Settings::default()) };
     let text = std::fs::read_to_string(path).map_err(|error| Error::ReadConfig(path.to_owned(), error.kind()))?;
     config::Settings::parse(&text).map_err(|refused| Error::Config(path.to_owned(), refused))
+}
+
+fn listen_for_signals(stop: &CancellationToken) -> Result<(), Error> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(|_| Error::System("signal handlers"))?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|_| Error::System("signal handlers"))?;
+    let stop = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+        stop.cancel();
+    });
+    Ok(())
 }
 
 /// A watched namespace, or all: its gate, its queue, its store.
@@ -120,21 +136,6 @@ struct Parts {
 }
 
 impl Parts {
-    fn listen_for_signals(&self) -> Result<(), Error> {
-        let mut terminate = signal(SignalKind::terminate()).map_err(|_| Error::System("signal handlers"))?;
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(|_| Error::System("signal handlers"))?;
-        let stop = self.stop.clone();
-        tokio::spawn(async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-            tracing::info!("stopping");
-            stop.cancel();
-        });
-        Ok(())
-    }
-
     /// Serves probes and metrics until the token is cancelled; a listener that breaks ends the process.
     fn serve(&mut self, admin: Listening) -> CancellationToken {
         let closing = CancellationToken::new();

@@ -1,5 +1,5 @@
 //! Is the image what its script promises? Layout, contents, user, labels; two builds, one digest. `image/check` builds the
-//! real programs, which takes minutes, and starts them: `.ci/run` runs it.
+//! real programs, which takes minutes, and starts them.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 

@@ -3,7 +3,7 @@
 
 use super::recall::Pending;
 use super::source::Unresolved;
-use crate::api::{ConnectorCredentialSpec, Reason};
+use crate::api::{ConditionType, ConnectorCredentialSpec, Reason};
 use crate::credential::Malformed;
 use crate::outputs::Unrenderable;
 use crate::providers::{Access, Profile, Scope};
@@ -26,8 +26,7 @@ pub const NOT_CHECKED: &str = "Not looked at yet.";
 /// There is no key to ask about.
 pub const NO_KEY: &str = "The provider is asked once there is a usable key.";
 /// The key waits for its first check.
-pub const NOT_ASKED: &str =
-    "The provider has not been asked about this key yet; that happens by itself, within its budget.";
+pub const NOT_ASKED: &str = "The provider has not been asked about this key yet. It is asked by itself once the spec can be acted on and its turn has come.";
 /// Access is not known before the key is.
 pub const ACCESS_NOT_CHECKED: &str = "Known once the provider accepts the key.";
 /// Only local checks are asked for.
@@ -139,10 +138,10 @@ pub fn unresolved(spec: &ConnectorCredentialSpec, why: &Unresolved) -> String {
             format!("Secret {name} has type {kind}, which is never read. Put the key into a Secret of type Opaque.")
         }
         Unresolved::NoKey(missing) => {
-            format!("Secret {name} has no key {missing}. Add it, or name another one in keySecretRef.")
+            format!("Secret {name} has no entry {missing}. Add it, or name another one in keySecretRef.")
         }
         Unresolved::Malformed(Malformed::WrongPrefix) => format!(
-            "The key in Secret {name} has not the prefix of the declared environment. Correct provider.zenflow.environment or the key."
+            "The key in Secret {name} does not begin as keys of the declared environment do: zenflow_live_ for Live, zenflow_test_ for Test. Correct provider.zenflow.environment or the key."
         ),
         Unresolved::Malformed(why) => {
             format!("Secret {name}, {key}: {why}. Put the key there exactly as the provider showed it.")
@@ -252,7 +251,7 @@ pub fn over_privileged(undeclared: &[Scope]) -> String {
 #[must_use]
 pub fn expiring(end: &Timestamp) -> String {
     format!(
-        "The key expires at {}. Make a new key, put it into the Secret, wait for Ready, then revoke the old one.",
+        "The key expires at {}. Make a new key, put it into the Secret, and revoke the old one once outputs and workloads have taken the new one.",
         moment(*end)
     )
 }
@@ -272,8 +271,20 @@ pub fn expired(end: &Timestamp, accepted: bool) -> String {
 
 /// An advisory condition is gone.
 #[must_use]
-pub fn over(condition: &str) -> String {
-    format!("{condition} no longer holds.")
+pub fn over(condition: ConditionType) -> &'static str {
+    match condition {
+        ConditionType::Expiring => "The declared expiry is no longer near.",
+        ConditionType::RotationDue => "The key is no longer older than maxAge.",
+        ConditionType::OverPrivileged => "No undeclared scopes are known any more.",
+        ConditionType::Accepted
+        | ConditionType::Resolved
+        | ConditionType::Authenticated
+        | ConditionType::Authorized
+        | ConditionType::Published
+        | ConditionType::Reconciling
+        | ConditionType::Stalled
+        | ConditionType::Ready => "It is over.",
+    }
 }
 
 /// `RotationDue`.

@@ -66,7 +66,7 @@ pub fn advisory_notices(stored: &[Condition], new: &[Condition]) -> Vec<Notice> 
     };
     let over = |kind: &ConditionType| {
         let before = stored.of(*kind).filter(|_| new.of(*kind).is_none())?;
-        Some(Notice::normal(Reason::read(&before.reason)?, "Watch", message::over(kind.name())))
+        Some(Notice::normal(Reason::read(&before.reason)?, "Watch", message::over(*kind)))
     };
     let watched = [ConditionType::RotationDue, ConditionType::OverPrivileged];
     let cleared = [ConditionType::Expiring, ConditionType::RotationDue, ConditionType::OverPrivileged];

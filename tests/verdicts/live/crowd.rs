@@ -53,7 +53,7 @@ async fn many_healthy_credentials_stand_still_and_a_restart_asks_writes_and_read
     assert_eq!(asked, number, "one call each");
 
     let mark = Mark::now(&stage.bed);
-    pass(Duration::from_secs(short_or_full(20, 600))).await;
+    pass(Duration::from_secs(short_or_full(60, 600))).await;
     let quiet = mark.deeds(&stage.bed, &stage.namespace);
     assert_eq!((quiet.statuses, quiet.writes, quiet.reads), (0, 0, 0), "{quiet:?}");
     assert_eq!(calls(&stage), asked, "nobody is asked between checks");

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::keys::{Standing, key_hash, random};
+use super::keys::{Standing, key_hash, letters, random};
 use super::limits::Window;
 use super::reply::Reply;
 use super::switches::{LimitReply, Switches};
@@ -43,7 +43,7 @@ impl Tokens {
                 token.ends = token.ends.min(now);
             }
         }
-        let text = format!("EXAMPLE+{}/{}==", random(), random());
+        let text = format!("EXAMPLE+{}/{}==", letters(&random()), letters(&random()));
         let life = SignedDuration::from_secs(switches.token_life_seconds);
         let token = Token { account: account.to_owned(), ends: now.checked_add(life).unwrap_or(Timestamp::MAX) };
         self.0.insert(key_hash(&text), token);

@@ -193,6 +193,12 @@ impl Keys {
     }
 }
 
+/// Hex digits as letters beyond them: a made-up key then has no piece in common with the UIDs and hashes of a log.
+pub fn letters(hex: &str) -> String {
+    let letter = |digit: char| digit.to_digit(16).and_then(|value| char::from_digit(value + 16, 36));
+    hex.chars().filter_map(letter).collect()
+}
+
 /// SHA-256 in lower-case hex.
 pub fn key_hash(text: &str) -> String {
     hex(ring::digest::digest(&ring::digest::SHA256, text.as_bytes()).as_ref())
@@ -218,7 +224,7 @@ fn made_up(provider: Provider) -> String {
         Provider::Flow => "flow-EXAMPLE-",
         Provider::Aventri => "aventri-EXAMPLE-",
     };
-    format!("{prefix}{}", random())
+    format!("{prefix}{}", letters(&random()))
 }
 
 fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {

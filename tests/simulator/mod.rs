@@ -61,7 +61,7 @@ use tokio::task::JoinSet;
 
 pub use clock::ClockChange;
 pub use faults::{Echo, Fault, Misbehaviour, RetryAfter};
-pub use keys::{ChangeKey, IssuedKey, NewKey, key_hash};
+pub use keys::{ChangeKey, IssuedKey, NewKey, key_hash, letters};
 pub use ledger::{LedgerFilter, Placement, Row};
 pub use provider::Provider;
 use shared::Shared;

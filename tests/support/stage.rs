@@ -97,7 +97,7 @@ impl Stage {
     pub(crate) fn wrong_key(&self, provider: Provider) -> String {
         let prefix = if matches!(provider, Provider::ZenFlow) { "zenflow_live_" } else { "" };
         let noise: [u8; 12] = ring::rand::generate(&ring::rand::SystemRandom::new()).expect("randomness").expose();
-        let noise = simulator::key_hash(&String::from_utf8_lossy(&noise));
+        let noise = simulator::letters(&simulator::key_hash(&String::from_utf8_lossy(&noise)));
         let key = format!("{prefix}{WRONG}{}", &noise[..24]);
         self.watch_for(&key);
         key

@@ -210,6 +210,7 @@ mod tests {
     proptest! {
         /// Whatever happens in whatever order: whoever was asked for is visited, and never by two.
         #[test]
+        #[expect(clippy::arithmetic_side_effects, reason = "indices and times of a test")]
         fn whoever_is_asked_for_is_visited(moves in prop::collection::vec((0..4_u8, 0..6_usize, 0..5_u64), 1..200)) {
             let names = ["a/1", "a/2", "a/3", "b/1", "b/2", "c/1"];
             let (mut turns, mut now) = (Turns::default(), 0);

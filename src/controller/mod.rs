@@ -4,11 +4,13 @@
 mod act;
 mod consult;
 mod events;
+mod few;
 mod health;
 mod index;
 mod jumps;
 mod memory;
 mod name;
+mod objects;
 mod observe;
 mod rest;
 mod series;
@@ -16,6 +18,7 @@ mod slim;
 mod status;
 mod turns;
 mod watches;
+mod wire;
 mod work;
 mod work_queue;
 
@@ -25,8 +28,9 @@ pub use index::Index;
 pub use jumps::watch_clock;
 pub use memory::Memory;
 pub use name::{Name, Sight};
+pub use objects::{Brief, Objects};
 pub use series::StoreSeries;
-pub use watches::{Gate, Known, Watches, store};
+pub use watches::{Gate, Known, Watches};
 pub use work::work;
 pub use work_queue::WorkQueue;
 

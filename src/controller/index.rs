@@ -34,7 +34,8 @@ struct Interest {
 /// What is remembered of a namespace.
 #[derive(Default)]
 struct Space {
-    credentials: HashMap<Box<str>, Entry>,
+    /// Boxed: half of a table is empty.
+    credentials: HashMap<Box<str>, Box<Entry>>,
     secrets: HashMap<Box<str>, Interest>,
 }
 
@@ -68,11 +69,11 @@ impl Index {
             || before.deleting != entry.deleting;
         if before.uid == entry.uid {
             before.owned.iter().for_each(|owned| entry.interests.insert(owned));
-            entry.owned = before.owned;
+            entry.owned = before.owned.clone();
         }
         let disputed = before.outputs.without(&entry.outputs).chain(entry.outputs.without(&before.outputs)).collect();
         space.rewire(&name.name, &before.interests, &entry.interests);
-        space.credentials.insert(name.name.as_str().into(), entry);
+        space.credentials.insert(name.name.as_str().into(), Box::new(entry));
         let mut visits = space.declaring(&name, &disputed);
         if changed {
             visits.push(name);
@@ -89,7 +90,8 @@ impl Index {
         let uid: Box<str> = meta.uid.as_deref().unwrap_or_default().into();
         let changed = before.uid != uid || before.generation != meta.generation;
         space.rewire(&name.name, &before.interests, &Few::default());
-        space.credentials.insert(name.name.into(), Entry { uid, generation: meta.generation, ..Entry::default() });
+        let entry = Entry { uid, generation: meta.generation, ..Entry::default() };
+        space.credentials.insert(name.name.into(), Box::new(entry));
         changed
     }
 

@@ -5,7 +5,7 @@
 
 use super::Guarded;
 use super::name::Name;
-use super::wire::Wire;
+use super::wire::{Versioned, Wire};
 use crate::api::{ConditionType, Conditions, ConnectorCredential};
 use crate::providers::ProviderKind;
 use jiff::Timestamp;
@@ -111,6 +111,15 @@ impl Objects {
     #[must_use]
     pub fn get(&self, name: &Name) -> Option<Guarded> {
         self.read().spaces.get(&name.namespace)?.get(name.name.as_str())?.unpack()
+    }
+
+    /// The version of it that was delivered last; `None` where it does not fit the schema.
+    #[must_use]
+    pub fn version(&self, name: &Name) -> Option<String> {
+        match self.read().spaces.get(&name.namespace)?.get(name.name.as_str())? {
+            Packed::Sound { body, .. } => serde_json::from_slice::<Versioned>(body).ok()?.metadata.resource_version,
+            Packed::Malformed(_) => None,
+        }
     }
 
     /// Shows every credential that fits the schema: namespace, name, what is asked of all, and its conditions' types and
@@ -240,6 +249,7 @@ mod tests {
         objects.put(delivered(&sent("erp")));
         let kept = objects.get(&Name::new("data", "erp")).unwrap().0.unwrap();
         assert_eq!((&kept.spec, &kept.status), (&original.spec, &original.status));
+        assert_eq!(objects.version(&Name::new("data", "erp")).as_deref(), Some("7"));
         let annotations = [("connector-operator.io/reconcile-at".to_owned(), "now".to_owned())].into();
         let expected = ObjectMeta { managed_fields: None, annotations: Some(annotations), ..original.metadata };
         assert_eq!(kept.metadata, expected);

@@ -45,6 +45,19 @@ struct WireMeta {
     annotations: Option<BTreeMap<String, String>>,
 }
 
+/// Of a credential that is kept only this.
+#[derive(Deserialize)]
+pub(super) struct Versioned {
+    pub(super) metadata: Version,
+}
+
+/// Which version it is.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Version {
+    pub(super) resource_version: Option<String>,
+}
+
 #[derive(Deserialize)]
 struct Malformed {
     #[serde(default)]

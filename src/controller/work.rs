@@ -62,7 +62,15 @@ async fn a_beat() {
 /// One visit, whatever comes of it.
 async fn turn(ctx: Arc<Context>, (queue, name): (Arc<WorkQueue>, Arc<Name>), objects: Arc<Objects>) {
     let wait = match objects.get(&name) {
-        Some(object) => visit(&ctx, &name, object).await,
+        Some(object) => {
+            let uid = object.meta().uid.clone().unwrap_or_default();
+            let wait = visit(&ctx, &name, object).await;
+            // The watch may have been faster than the answer to what was written.
+            if let Some(version) = objects.version(&name) {
+                ctx.memory.delivered(&uid, &version);
+            }
+            wait
+        }
         None => None,
     };
     queue.ended(name, wait);

@@ -64,7 +64,9 @@ fn not_found(action: &str) -> Error {
 fn build_operator(directory: &Path) -> Result<PathBuf, Error> {
     let manifest = Path::new(ROOT).join("Cargo.toml");
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--bin", "connector-operator", "--example", "demo", "--manifest-path"]).arg(manifest);
+    cargo
+        .args(["build", "--bin", "connector-operator", "--bin", "connectorctl", "--example", "demo", "--manifest-path"])
+        .arg(manifest);
     // What `cargo run` tells this program about its package would have Cargo compile other packages again.
     for (name, _) in env::vars_os() {
         let told = name.to_string_lossy();

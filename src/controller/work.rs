@@ -140,3 +140,49 @@ pub(super) fn overdue(object: &ConnectorCredential, leading_since: Timestamp, no
         None => Duration::ZERO,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::Health as _;
+    use crate::clock::Clock;
+
+    #[derive(Debug)]
+    struct Paused(tokio::time::Instant);
+
+    impl Clock for Paused {
+        fn now(&self) -> Timestamp {
+            Timestamp::UNIX_EPOCH
+        }
+
+        fn monotonic(&self) -> Duration {
+            self.0.elapsed()
+        }
+    }
+
+    /// An empty bucket, a closed account: visits end at once and come back later, or there are none at all.
+    #[expect(clippy::disallowed_methods, reason = "the runtime's paused time is this test's clock")]
+    #[tokio::test(start_paused = true)]
+    async fn a33_an_hour_in_which_nobody_may_be_asked_is_no_dead_loop() {
+        let start = tokio::time::Instant::now();
+        let pulse = Pulse::new(Arc::new(Paused(start)));
+        let mut visits = 0_u32;
+        let waiting = stream::unfold((), |()| async {
+            tokio::time::timeout(Duration::from_secs(600), std::future::pending::<()>()).await.ok();
+            Some(((), ()))
+        });
+        let waiting = waiting.inspect(|()| visits += 1);
+        let driven = drive(waiting, &pulse, "controller/*");
+        let watched = async {
+            while start.elapsed() < Duration::from_secs(3600) {
+                tokio::time::timeout(Duration::from_secs(10), std::future::pending::<()>()).await.ok();
+                assert_eq!(pulse.alive(), Ok(()), "after {:?}", start.elapsed());
+            }
+        };
+        tokio::select! {
+            () = driven => panic!("visits ended"),
+            () = watched => {}
+        }
+        assert_eq!(visits, 5);
+    }
+}

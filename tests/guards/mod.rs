@@ -1,3 +1,11 @@
 //! Does what guards the keys hold? The registry of acceptance tests, and those that no other suite has.
 
+mod control;
+mod keys;
+mod liveness;
+mod metrics;
+mod outputs;
+mod process;
 mod registry;
+mod sizes;
+mod supply;

@@ -1,9 +1,11 @@
 //! Where a story is played: a namespace, a provider simulator, and the real operator under its own rights.
 //!
-//! `finish` ends the operator as the kubelet does, and searches everything for the keys of the story.
+//! `finish` ends the operator as the kubelet does, searches everything for the keys of the story, and refuses any denial
+//! that the operator met.
 
 use std::path::PathBuf;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use connector_operator::api::{ConditionType, Conditions, ConnectorCredential};
@@ -13,10 +15,12 @@ use kube::Api;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
 
+use super::audit;
 use super::await_object::{await_gone, await_object};
 use super::bed::{Bed, bed};
 use super::canary::{Canary, Sweep};
 use super::operator::{Operator, OperatorOptions};
+use super::rights::await_right;
 use crate::simulator::{self, IssuedKey, NewKey, Provider, Simulator, Switches};
 
 /// How long anything may take that is promised within five seconds: six times that.
@@ -38,6 +42,7 @@ pub(crate) struct Stage {
     pub(super) put: Mutex<Vec<String>>,
     /// Where each operator of the story logs.
     pub(super) logs: Mutex<Vec<PathBuf>>,
+    denials_expected: AtomicBool,
 }
 
 impl Stage {
@@ -63,10 +68,11 @@ impl Stage {
             .await
             .expect("no panic")
             .expect("the rights are granted");
+        await_right(&bed, "connector-operator:connector-operator", None, ("", "secrets", "watch")).await;
         let operator = start(&bed, &namespace, (directory.path(), &[]), flags).await;
         let logs = Mutex::new(vec![operator.log_path().to_owned()]);
-        let (canaries, put) = (Mutex::default(), Mutex::default());
-        Self { bed, namespace, simulator, operator, directory, canaries, put, logs }
+        let (canaries, put, denials_expected) = (Mutex::default(), Mutex::default(), AtomicBool::default());
+        Self { bed, namespace, simulator, operator, directory, canaries, put, logs, denials_expected }
     }
 
     /// Starts a second operator, or one anew, with further flags.
@@ -88,7 +94,17 @@ impl Stage {
 
     /// Replaces the operator's configuration; the next operator reads it.
     pub(crate) fn configure(&self, config: &str) {
-        std::fs::write(self.directory.path().join("config.yaml"), config).expect("it can be written to");
+        std::fs::write(self.config(), config).expect("it can be written to");
+    }
+
+    /// The operator's configuration file.
+    pub(crate) fn config(&self) -> PathBuf {
+        self.directory.path().join("config.yaml")
+    }
+
+    /// This story takes rights away: the operator may meet denials.
+    pub(crate) fn expect_denials(&self) {
+        self.denials_expected.store(true, Ordering::Relaxed);
     }
 
     /// A new operator in place of the one that runs: ended as the kubelet does.
@@ -253,6 +269,9 @@ impl Stage {
         let strays = self.simulator.ledger(&Default::default());
         let strays: Vec<_> = strays.iter().filter(|row| row.known_key && row.provider.is_none()).collect();
         assert!(strays.is_empty(), "keys went where no provider is: {strays:?}");
+        let denied = audit::denials(&plane.audit_log(), &self.namespace);
+        let expected = self.denials_expected.load(Ordering::Relaxed);
+        assert!(expected || denied.is_empty(), "the operator asked for more than it may: {}", denied[0]);
     }
 
     /// What the operator exposes as metrics.

@@ -1,18 +1,25 @@
 //! When does the kubelet restart the process? Not while it waits, for whatever reason; but soon once a loop is stuck.
 
-use std::collections::HashSet;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use connector_operator::admin::Health as _;
+use connector_operator::args::SecretWatch;
 use connector_operator::clock::Clock;
-use connector_operator::controller::{Known, Memory, Pulse, Watches, store, triggers};
+use connector_operator::config::Settings;
+use connector_operator::controller::{
+    Context, Gate, Known, Memory, Name, Pulse, Watches, WorkQueue, queue, store, work,
+};
+use connector_operator::leader::Fence;
 use connector_operator::metrics::Metrics;
+use connector_operator::probe::{Limits, Prober};
 use http::{Request, Response};
 use jiff::Timestamp;
 use kube::client::Body;
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -36,37 +43,17 @@ enum Server {
     Hangs,
     Breaks,
     Answers(u16),
-    /// Lists so many credentials.
-    Lists(usize),
-}
-
-fn credential(number: usize) -> Value {
-    json!({
-        "apiVersion": "connector-operator.io/v1alpha1", "kind": "ConnectorCredential",
-        "metadata": {"name": format!("one-{number}"), "namespace": "data", "uid": format!("uid-{number}")},
-        "spec": {"provider": {"zenflow": {}}, "keySecretRef": {"name": "key"}},
-    })
 }
 
 fn client(server: Server) -> kube::Client {
-    let service = tower::service_fn(move |request: Request<Body>| async move {
-        let is_watch = request.uri().query().is_some_and(|query| query.contains("watch=true"));
-        let (code, body) = match server {
+    let service = tower::service_fn(move |_: Request<Body>| async move {
+        let code: u16 = match server {
             Server::Hangs => std::future::pending().await,
             Server::Breaks => return Err(std::io::Error::other("no route")),
-            Server::Lists(_) if is_watch => std::future::pending().await,
-            Server::Answers(code) => {
-                (code, json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "message": ""}))
-            }
-            Server::Lists(many) => {
-                let items: Vec<_> = (0..many).map(credential).collect();
-                let (version, kind) = ("connector-operator.io/v1alpha1", "ConnectorCredentialList");
-                (
-                    200,
-                    json!({"apiVersion": version, "kind": kind, "metadata": {"resourceVersion": "1"}, "items": items}),
-                )
-            }
+            Server::Answers(code) => code,
         };
+        let body: Value =
+            json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "message": ""});
         let body = serde_json::to_vec(&body).expect("JSON");
         let response = Response::builder().status(code).header("Content-Type", "application/json");
         Ok(response.body(Body::from(body)).expect("a response"))
@@ -74,51 +61,103 @@ fn client(server: Server) -> kube::Client {
     kube::Client::new(service, "data")
 }
 
-/// Both watches, before this server; the far end of their queue, which nobody reads.
-fn watch(server: Server) -> (Arc<Pulse>, impl Sized) {
-    let clock: Arc<dyn Clock> = Arc::new(Paused(Instant::now()));
-    let pulse = Arc::new(Pulse::new(Arc::clone(&clock)));
-    let (mut gate, unread) = triggers(Arc::new(Metrics::new(clock, 64)));
-    let watches = Watches {
-        client: client(server),
-        namespace: None,
-        index: Arc::default(),
-        gate: gate.clone(),
-        pulse: Arc::clone(&pulse),
-        known: Known::default(),
-        memory: Arc::new(Memory::new().expect("randomness")),
-    };
-    let (_, writer) = store();
-    tokio::spawn(watches.clone().secrets());
-    tokio::spawn(watches.credentials(writer));
-    tokio::spawn(async move { gate.open(HashSet::new()).await });
-    (pulse, unread)
+/// The parts of a process before this server.
+struct Parts {
+    clock: Arc<dyn Clock>,
+    pulse: Arc<Pulse>,
+    metrics: Arc<Metrics>,
+    queue: Arc<WorkQueue>,
+}
+
+impl Parts {
+    fn new() -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(Paused(Instant::now()));
+        let pulse = Arc::new(Pulse::new(Arc::clone(&clock)));
+        let metrics = Arc::new(Metrics::new(Arc::clone(&clock), 64));
+        let queue = Arc::new(WorkQueue::new(Arc::clone(&clock), Arc::clone(&metrics)));
+        Self { clock, pulse, metrics, queue }
+    }
+
+    /// Both watches run.
+    fn watch(&self, server: Server) {
+        let watches = Watches {
+            client: client(server),
+            namespace: None,
+            index: Arc::default(),
+            gate: Gate::before(&self.queue),
+            pulse: Arc::clone(&self.pulse),
+            known: Known::default(),
+            memory: Arc::new(Memory::new().expect("randomness")),
+        };
+        let (_, writer) = store();
+        tokio::spawn(watches.clone().secrets());
+        tokio::spawn(watches.credentials(writer));
+    }
+
+    /// The loop that visits.
+    fn work(&self) -> impl Future<Output = ()> + use<> {
+        let sites = Arc::new(Settings::default());
+        let prober = Prober::new(Arc::clone(&sites), Arc::clone(&self.clock), Limits::for_concurrency(64));
+        let (events, _) = queue();
+        let ctx = Context {
+            client: client(Server::Hangs),
+            index: Arc::default(),
+            memory: Arc::new(Memory::new().expect("randomness")),
+            sites,
+            prober: prober.expect("a client"),
+            clock: Arc::clone(&self.clock),
+            events,
+            metrics: Arc::clone(&self.metrics),
+            fence: Fence::open(Arc::clone(&self.clock)),
+            leading_since: self.clock.now(),
+            secret_watch: SecretWatch::Metadata,
+            concurrency: 64,
+        };
+        let ends = (Arc::clone(&self.pulse), CancellationToken::new());
+        work(Arc::new(ctx), Arc::clone(&self.queue), Vec::new(), ends)
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a33_an_hour_without_the_api_server_or_without_a_right_is_no_dead_loop() {
     for server in [Server::Hangs, Server::Breaks, Server::Answers(500), Server::Answers(429), Server::Answers(403)] {
-        let (pulse, _unread) = watch(server);
+        let parts = Parts::new();
+        parts.watch(server);
         let start = Instant::now();
         while start.elapsed() < HOUR {
             sleep(Duration::from_secs(10)).await;
-            assert_eq!(pulse.alive(), Ok(()), "{server:?} after {:?}", start.elapsed());
+            assert_eq!(parts.pulse.alive(), Ok(()), "{server:?} after {:?}", start.elapsed());
         }
     }
 }
 
-/// A queue that nobody reads holds up the watch of credentials for good.
+/// Buckets are empty, accounts closed: visits end at once and come back later, or there is nobody to visit.
+#[tokio::test(start_paused = true)]
+async fn a33_an_hour_in_which_nobody_may_be_asked_is_no_dead_loop() {
+    let parts = Parts::new();
+    tokio::spawn(parts.work());
+    let start = Instant::now();
+    while start.elapsed() < HOUR {
+        if start.elapsed().as_secs() % 600 < 10 {
+            parts.queue.ask([Name { namespace: "data".to_owned(), name: "one".to_owned() }]);
+        }
+        sleep(Duration::from_secs(10)).await;
+        assert_eq!(parts.pulse.alive(), Ok(()), "after {:?}", start.elapsed());
+    }
+}
+
+/// A loop that is not woken any more, for whatever reason, beats no more.
 #[tokio::test(start_paused = true)]
 async fn a33_a_stuck_loop_is_dead_within_six_minutes() {
-    let (pulse, _unread) = watch(Server::Lists(2000));
+    let parts = Parts::new();
+    let mut working = Box::pin(parts.work());
+    // It works for an hour, and then is not polled.
+    assert!(timeout(HOUR, &mut working).await.is_err());
+    assert_eq!(parts.pulse.alive(), Ok(()));
     let start = Instant::now();
-    while pulse.alive().is_ok() {
+    while parts.pulse.alive().is_ok() {
         sleep(Duration::from_secs(10)).await;
         assert!(start.elapsed() < Duration::from_secs(360), "nobody noticed");
     }
     assert!(start.elapsed() > Duration::from_secs(240), "a moment is no standstill: {:?}", start.elapsed());
-    // One that gets through is alive.
-    let (pulse, _unread) = watch(Server::Lists(3));
-    sleep(HOUR).await;
-    assert_eq!(pulse.alive(), Ok(()));
 }

@@ -1,6 +1,7 @@
 //! Does what guards the keys hold? The registry of acceptance tests, and those that no other suite has.
 
 mod control;
+mod foreign;
 mod keys;
 mod liveness;
 mod metrics;

@@ -269,7 +269,7 @@ impl Stage {
         let strays = self.simulator.ledger(&Default::default());
         let strays: Vec<_> = strays.iter().filter(|row| row.known_key && row.provider.is_none()).collect();
         assert!(strays.is_empty(), "keys went where no provider is: {strays:?}");
-        let denied = audit::denials(&plane.audit_log(), &self.namespace);
+        let denied = audit::denials(&self.bed.plane.audit_log(), &self.namespace);
         let expected = self.denials_expected.load(Ordering::Relaxed);
         assert!(expected || denied.is_empty(), "the operator asked for more than it may: {}", denied[0]);
     }

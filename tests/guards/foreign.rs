@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 #[path = "../../fuzz/targets.rs"]
+#[expect(unreachable_pub, reason = "a module of two programs")]
 mod targets;
 
 /// What inputs are made of: whatever the parsers treat specially, and what they are to accept.

@@ -8,5 +8,7 @@ mod metrics;
 mod outputs;
 mod process;
 mod registry;
+mod reports;
 mod sizes;
 mod supply;
+mod threats;

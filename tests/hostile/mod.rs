@@ -1,0 +1,16 @@
+//! Does the operator keep its promises when the API server, the network and its own life do not? The unmodified binary
+//! behind a proxy that spoils what it is told to spoil.
+
+mod ambiguous;
+mod arena;
+mod crash;
+mod denials;
+mod freeze;
+mod leaders;
+mod proxy;
+mod random;
+mod scene;
+mod sequence;
+mod stale;
+mod state;
+mod tale;

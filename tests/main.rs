@@ -32,6 +32,8 @@ mod drift;
 #[cfg(test)]
 mod gitops;
 #[cfg(test)]
+mod guards;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod image;

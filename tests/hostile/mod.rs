@@ -2,13 +2,16 @@
 //! behind a proxy that spoils what it is told to spoil.
 
 mod ambiguous;
+mod apart;
 mod arena;
 mod crash;
 mod denials;
 mod freeze;
+mod garbage;
 mod leaders;
 mod proxy;
 mod random;
+mod rights;
 mod scene;
 mod sequence;
 mod stale;

@@ -13,6 +13,7 @@ use crate::gitops::rules::broken;
 use crate::simulator::{IssuedKey, LedgerFilter, Placement, Provider};
 use crate::support::bed::{Bed, bed};
 use crate::support::operator::Operator;
+use crate::support::rights::await_right;
 use crate::support::stage::{SOON, Stage};
 
 pub(super) const STATUS: &str = "connectorcredentials/status";
@@ -100,6 +101,8 @@ impl Scene {
         }));
         bed.api(namespace).create(&PostParams::default(), &role).await.expect("the administrator may grant");
         bed.api(namespace).create(&PostParams::default(), &binding).await.expect("the administrator may grant");
+        let right = ("coordination.k8s.io", "leases", "update");
+        await_right(bed, "connector-operator:connector-operator", Some(namespace), right).await;
         ["--leader-elect".to_owned(), format!("--lease-namespace={namespace}")]
     }
 

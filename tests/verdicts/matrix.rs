@@ -397,7 +397,7 @@ async fn every_reply_of_every_provider_is_judged_as_documented() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_inconclusive_reply_flips_a_verdict_or_publishes_a_key() {
+async fn a11_no_inconclusive_reply_flips_a_verdict_or_publishes_a_key() {
     let matrix = super::document::matrix().await;
     let doubts: Vec<_> = matrix.cells.iter().filter(|cell| matches!(cell.says, Says::Doubt(_))).collect();
     assert!(doubts.len() > 5 * 30 * History::ALL.len(), "only {}", doubts.len());
@@ -417,7 +417,7 @@ async fn no_inconclusive_reply_flips_a_verdict_or_publishes_a_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_misbehaviour_of_the_simulator_is_met() {
+async fn a11_every_misbehaviour_of_the_simulator_is_met() {
     let matrix = super::document::matrix().await;
     let all = [
         "latency",

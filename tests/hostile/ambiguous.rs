@@ -75,7 +75,12 @@ async fn live(scene: &Scene, number: usize, name: &str) -> [IssuedKey; 2] {
     await_object(&stage.credentials(), name, limit, ready).await.expect("it is published");
     stage.put_secret(&format!("{name}-key"), &[("api-key", &second.key)]).await;
     let rotated = |secret: &Secret| value(secret, "api-key").as_deref() == Some(&*second.key);
-    await_object(&stage.secrets(), &auth, limit, rotated).await.expect("it is rotated");
+    await_object(&stage.secrets(), &auth, limit, rotated).await.unwrap_or_else(|late| {
+        panic!(
+            "{late}: {:#?}",
+            stage.operator.log().lines().filter(|line| line.contains(&format!("\"{name}\""))).collect::<Vec<_>>()
+        )
+    });
     await_object(&stage.credentials(), name, limit, ready).await.expect("it says so");
     stage.declare(name, spec(number, name, &json!([{"secretName": auth, "format": "Binding"}]))).await;
     await_gone(&stage.secrets(), &more, limit).await.expect("it is dropped");

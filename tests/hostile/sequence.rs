@@ -26,12 +26,12 @@ pub(super) enum Content {
 /// What a credential declares.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Declared {
-    pub(super) source: usize,
+    source: usize,
     outputs: Vec<(usize, usize)>,
-    pub(super) publish: &'static str,
+    publish: &'static str,
     rejection: &'static str,
-    pub(super) local: bool,
-    pub(super) suspended: bool,
+    local: bool,
+    suspended: bool,
 }
 
 impl Declared {
@@ -52,11 +52,6 @@ impl Declared {
             "validation": {"mode": if self.local { "Local" } else { "Provider" }},
             "suspend": self.suspended,
         })
-    }
-
-    /// Whether only proved keys are published.
-    pub(super) fn proves(&self) -> bool {
-        !self.local && self.publish == "WhenVerified"
     }
 }
 
@@ -151,14 +146,19 @@ pub(super) fn sequence() -> impl Strategy<Value = Vec<Move>> {
 pub(super) struct Model {
     pub(super) declared: [Option<Declared>; 2],
     pub(super) contents: [Content; 3],
+    /// Whether a credential was ever to publish what nobody had proved.
+    pub(super) ever_unproved: [bool; 2],
 }
 
 impl Model {
     pub(super) fn after(moves: &[Move]) -> Self {
-        let mut model = Self { declared: [None, None], contents: [Content::Absent; 3] };
+        let mut model = Self { declared: [None, None], contents: [Content::Absent; 3], ever_unproved: [false; 2] };
         for one in moves {
             match one {
-                Move::Declare(who, what) => model.declared[*who] = Some(what.clone()),
+                Move::Declare(who, what) => {
+                    model.ever_unproved[*who] |= what.local || what.publish == "Always";
+                    model.declared[*who] = Some(what.clone());
+                }
                 Move::Undeclare(who) => model.declared[*who] = None,
                 Move::Put(source, content) => model.contents[*source] = *content,
                 _ => {}
@@ -167,11 +167,9 @@ impl Model {
         model
     }
 
-    /// Whether the end of this credential depends on nothing but what is declared: a key that is refused or gone leaves
-    /// what was published before, and a suspension what was said.
-    pub(super) fn is_free_of_history(&self, who: usize) -> bool {
-        self.declared[who]
-            .as_ref()
-            .is_none_or(|declared| !declared.suspended && matches!(self.contents[declared.source], Content::Good(_)))
+    /// Whether both declare an output of the same name: whoever has it keeps it.
+    pub(super) fn is_disputed(&self) -> bool {
+        let [Some(first), Some(second)] = &self.declared else { return false };
+        first.outputs.iter().any(|(name, _)| second.outputs.iter().any(|(other, _)| name == other))
     }
 }

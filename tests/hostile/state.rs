@@ -29,19 +29,15 @@ pub(super) async fn end_state(bed: &Bed, namespace: &str, masks: &Masks) -> Stat
         let (spec, status) = (object.data.get("spec"), object.data.get("status").cloned().unwrap_or_default());
         all.push((format!("credential {name}"), json!({"spec": spec, "status": without_history(status)})));
     }
-    let mut masks = masks.clone();
     for secret in secrets {
         let meta = secret.metadata;
         let text = |bytes: &k8s_openapi::ByteString| String::from_utf8_lossy(&bytes.0).into_owned();
         let data: BTreeMap<_, _> = secret.data.iter().flatten().map(|(key, bytes)| (key, text(bytes))).collect();
-        if let Some(token) = data.get(&"access-token".to_owned()) {
-            masks.push((token.clone(), "TOKEN".to_owned()));
-        }
         let owners: Vec<_> = meta.owner_references.iter().flatten().map(|owner| &owner.name).collect();
         let value = json!({"type": secret.type_, "labels": meta.labels, "owners": owners, "data": data});
         all.push((format!("secret {}", meta.name.unwrap_or_default()), value));
     }
-    let plain = Plain::new(namespace, masks);
+    let plain = Plain::new(namespace, masks.clone());
     all.into_iter().map(|(name, value)| (name, plain.of(&value))).collect()
 }
 
@@ -62,7 +58,7 @@ fn without_history(mut status: Value) -> Value {
 struct Plain {
     namespace: String,
     masks: Masks,
-    noise: [(Regex, &'static str); 5],
+    noise: [(Regex, &'static str); 6],
 }
 
 impl Plain {
@@ -76,8 +72,9 @@ impl Plain {
             noise: [
                 (of(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"), "TIME"),
                 (of(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "UID"),
-                (of(r#""resourceVersion": "\d+""#), "VERSION"),
-                (of(r#""subject": "\w+""#), "SUBJECT"),
+                (of(r#""resourceVersion": "\d+""#), r#""resourceVersion": "VERSION""#),
+                (of(r#""subject": "\w+""#), r#""subject": "SUBJECT""#),
+                (of(r"EXAMPLE(\+|%2B)[a-z]+(/|%2F)[a-z]+(==|%3D%3D)"), "TOKEN"),
                 (of(r"127\.0\.0\.1:\d+"), "HOST"),
             ],
         }

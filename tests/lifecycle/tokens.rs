@@ -117,7 +117,7 @@ async fn declare(stage: &Stage, number: usize, lifetime: &str) -> (String, Strin
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a24_killing_the_operator_at_any_moment_adds_one_exchange_at_the_most() {
+async fn killing_the_operator_at_any_moment_adds_one_exchange_at_the_most() {
     let mut stage = Stage::set("killed").await;
     tokens_live(&stage.simulator, 600);
     // The answer is held for as long as ten others need to begin: each is killed at another moment.

@@ -169,11 +169,11 @@ impl Arena {
                 return;
             }
         };
-        self.write(ground, SOURCES[source], "api-key", key).await;
+        self.write(ground, SOURCES[source], ("api-key", key)).await;
     }
 
     /// Writes a Secret, whoever's it is.
-    pub(super) async fn write(&self, ground: &Ground, name: &str, key: &str, value: &str) {
+    async fn write(&self, ground: &Ground, name: &str, (key, value): (&str, &str)) {
         let body =
             json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {key: value}});
         let params = PatchParams::apply("user").force();

@@ -190,7 +190,7 @@ async fn a24_killed_at_any_write_or_call_it_comes_to_the_same_end() {
         cells.extend(both.map(|death| (tale, reference, death)));
     }
     assert_eq!(cells.len(), 2 * recorded, "every write and every call, before and after");
-    let offset = std::process::id() as usize % every;
+    let offset = usize::try_from(std::process::id()).unwrap_or_default() % every;
     let chosen: Vec<_> = cells.iter().skip(offset).step_by(every).collect();
     let number = chosen.len();
     let played = stream::iter(chosen).map(|(tale, reference, (point, side))| async move {

@@ -160,8 +160,8 @@ async fn compare(arena: &Arena, played: &Played) -> Vec<String> {
     let mut ours = end_state(&arena.bed, &played.ground.namespace, &masks).await;
     let mut fresh = end_state(&arena.bed, &played.fresh.namespace, &masks).await;
     let mut wrong = Vec::new();
-    for who in 0..CREDENTIALS.len() {
-        let name = format!("credential {}", CREDENTIALS[who]);
+    for (who, credential) in CREDENTIALS.into_iter().enumerate() {
+        let name = format!("credential {credential}");
         let Some(expected) = fresh.get(&name).map(|text| ready_reason(text)) else { continue };
         if expected.as_deref() == Some("Ready") && !played.model.is_disputed() {
             continue;
@@ -169,7 +169,7 @@ async fn compare(arena: &Arena, played: &Played) -> Vec<String> {
         // What cannot be published leaves what was published before.
         wrong.extend(unproved(&ours, who, &played.model));
         for state in [&mut ours, &mut fresh] {
-            let owner = format!("\"{}\"", CREDENTIALS[who]);
+            let owner = format!("\"{credential}\"");
             state.retain(|name, text| !name.starts_with("secret out-") || !text.contains(&owner));
             let said = state.get(&name).and_then(|text| ready_reason(text)).unwrap_or("nothing yet".to_owned());
             let said = if played.model.is_disputed() { String::new() } else { said };

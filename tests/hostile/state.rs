@@ -37,7 +37,7 @@ pub(super) async fn end_state(bed: &Bed, namespace: &str, masks: &Masks) -> Stat
         let value = json!({"type": secret.type_, "labels": meta.labels, "owners": owners, "data": data});
         all.push((format!("secret {}", meta.name.unwrap_or_default()), value));
     }
-    let plain = Plain::new(namespace, masks.clone());
+    let plain = Plain::new(namespace, masks);
     all.into_iter().map(|(name, value)| (name, plain.of(&value))).collect()
 }
 
@@ -62,7 +62,7 @@ struct Plain {
 }
 
 impl Plain {
-    fn new(namespace: &str, masks: Masks) -> Self {
+    fn new(namespace: &str, masks: &Masks) -> Self {
         let of = |pattern: &str| Regex::new(pattern).expect("a pattern");
         let encoded = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
         let forms = masks.iter().flat_map(|(text, mask)| [(text.clone(), mask.clone()), (encoded(text), mask.clone())]);

@@ -304,6 +304,6 @@ fn an_output_that_was_overtaken_has_no_version_to_rest_upon() {
         let acted = Acted { results: vec![result(done)], undeleted: Vec::new() };
         published::standing(&acted, std::slice::from_ref(&stored))
     };
-    assert_eq!(standing(Done::Failed), [stored.clone()]);
-    assert_eq!(standing(Done::Overtaken), [OutputStatus { resource_version: None, ..stored.clone() }]);
+    assert_eq!(standing(Done::Failed), vec![stored.clone()]);
+    assert_eq!(standing(Done::Overtaken), vec![OutputStatus { resource_version: None, ..stored.clone() }]);
 }

@@ -79,7 +79,8 @@ pub(super) enum Manner {
 
 /// The status line and the headers of an answer; of unknown length without `length`.
 pub(super) fn head(answer: &Answer, length: Option<usize>) -> String {
-    let headers = answer.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect::<String>();
+    let headers: Vec<_> = answer.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let headers = headers.concat();
     let length = length.map_or("Transfer-Encoding: chunked".to_owned(), |length| format!("Content-Length: {length}"));
     format!("HTTP/1.1 {} Simulated\r\n{headers}{length}\r\n\r\n", answer.code)
 }

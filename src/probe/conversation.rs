@@ -125,7 +125,7 @@ impl Talk<'_> {
         let now = self.prober.clock.now();
         let date = answer.headers.date.as_deref().and_then(reply::http_date);
         let asked = answer.headers.retry_after.as_deref();
-        self.retry_after = asked.and_then(|value| reply::retry_after(value, date, now));
+        self.retry_after = asked.and_then(|value| reply::wanted_wait(value, answer.headers.date.as_deref(), now));
         if let Some([limit, remaining, reset]) =
             answer.headers.rate_limit.as_ref().filter(|_| self.profile().announces_limits)
             && let Some(pause) = reply::pause(limit, remaining, reset, (date, now))

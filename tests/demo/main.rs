@@ -71,7 +71,7 @@ fn report(screen: &Screen, error: &Error) {
 
 /// Until the runtime stands, Ctrl-C ends this process at once, and the system ends its children.
 fn play(screen: &mut Screen, arguments: &Arguments) -> Result<ExitCode, Error> {
-    let ground = Ground::prepare(screen, arguments.pictures.is_some())?;
+    let ground = Ground::prepare(screen)?;
     let runtime = tokio::runtime::Runtime::new().map_err(Error::io("start the async runtime"))?;
     runtime.block_on(async {
         let mut told = false;

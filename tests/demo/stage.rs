@@ -28,14 +28,14 @@ pub(crate) struct Ground {
 }
 
 impl Ground {
-    /// Builds the operator and the control plane if need be, and starts the latter; connectorctl for pictures of it.
-    pub(crate) fn prepare(screen: &mut Screen, pictures: bool) -> Result<Self, Error> {
+    /// Builds the operator and the control plane if need be, and starts the latter.
+    pub(crate) fn prepare(screen: &mut Screen) -> Result<Self, Error> {
         let bold = screen.paint(Colour::Bold, "Connector Operator: a key's life before your eyes");
         for line in ["", &bold, "Nothing here leaves this machine, and every key is made up.", ""] {
             screen.line(line);
         }
         let directory = output_directory()?;
-        let operator = build_operator(&directory, pictures)?;
+        let operator = build_operator(&directory)?;
         let binaries = controlplane::find_or_build(progress::on_stderr())?;
         let options = Options { definitions: vec![Path::new(ROOT).join("crds")], ..Options::default() };
         let started = Instant::now();
@@ -63,13 +63,12 @@ fn not_found(action: &str) -> Error {
 
 /// Built as this program was built; Cargo shows how far it is. This program is named too, so that Cargo chooses the
 /// same features of dependencies and need not compile them again.
-fn build_operator(directory: &Path, pictures: bool) -> Result<PathBuf, Error> {
+fn build_operator(directory: &Path) -> Result<PathBuf, Error> {
     let manifest = Path::new(ROOT).join("Cargo.toml");
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--bin", "connector-operator", "--example", "demo", "--manifest-path"]).arg(manifest);
-    if pictures {
-        cargo.args(["--bin", "connectorctl"]);
-    }
+    cargo
+        .args(["build", "--bin", "connector-operator", "--bin", "connectorctl", "--example", "demo", "--manifest-path"])
+        .arg(manifest);
     // What `cargo run` tells this program about its package would have Cargo compile other packages again.
     for (name, _) in env::vars_os() {
         let told = name.to_string_lossy();

@@ -3,6 +3,7 @@
 mod advice;
 mod cases;
 mod input;
+mod metadata;
 mod prove;
 mod schema;
 mod show;

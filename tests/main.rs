@@ -34,6 +34,8 @@ mod gitops;
 #[cfg(test)]
 mod guards;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod image;
 #[cfg(test)]
 mod leader;
@@ -51,5 +53,7 @@ mod simulator;
 mod support;
 #[cfg(test)]
 mod tools;
+#[cfg(all(test, feature = "otel"))]
+mod traces;
 #[cfg(test)]
 mod verdicts;

@@ -13,6 +13,8 @@ mod sweep;
 mod tls;
 mod transport;
 
+pub use reply::wanted_wait;
+
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::credential::Key;

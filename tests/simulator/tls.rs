@@ -11,13 +11,13 @@ use tokio_rustls::TlsAcceptor;
 
 use super::provider::REAL_HOSTS;
 
-pub(super) struct Tls {
-    pub(super) acceptor: TlsAcceptor,
-    pub(super) ca_pem: String,
+pub(crate) struct Tls {
+    pub(crate) acceptor: TlsAcceptor,
+    pub(crate) ca_pem: String,
 }
 
 /// A server certificate for localhost and for the providers' real hosts.
-pub(super) fn make() -> io::Result<Tls> {
+pub(crate) fn make() -> io::Result<Tls> {
     let (ca_pem, issuer) = authority().map_err(io::Error::other)?;
     let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
     names.extend(REAL_HOSTS.map(str::to_owned));

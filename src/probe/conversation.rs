@@ -7,6 +7,7 @@ use super::transport::Answer;
 use super::{Checked, Prober, after, reply};
 use crate::providers::{AccountId, Ask, BaseUrl, Depth, Doubt, Given, Profile, Provider, Reply, Step, Verdict};
 use std::time::Duration;
+use tracing::Instrument;
 
 /// Requests of one conversation, whatever its provider wants.
 const MOST_REQUESTS: u32 = 8;
@@ -99,7 +100,8 @@ impl Talk<'_> {
         self.retry_after = None;
         let clock = &self.prober.clock;
         let started = clock.monotonic();
-        let answer = self.prober.transport.send(&self.matter.base, ask).await;
+        let span = tracing::info_span!("call", provider = self.profile().kind.name());
+        let answer = self.prober.transport.send(&self.matter.base, ask).instrument(span).await;
         let duration = clock.monotonic().saturating_sub(started);
         let status = answer.as_ref().ok().map(|answer| answer.status);
         let fault = answer.as_ref().map_or_else(|fault| Some(*fault), Answer::fault);

@@ -318,6 +318,13 @@ async fn start(
     Operator::spawn(bed, &OperatorOptions { args, environment }).expect("the binary was built")
 }
 
+/// Whether this operator holds the Lease.
+pub(crate) async fn leads(operator: &Operator) -> bool {
+    let Some(address) = listening(operator, "metrics listening") else { return false };
+    let series = "leader_election_master_status{name=\"connector-operator\"} 1";
+    get(&format!("http://{address}/metrics")).await.contains(series)
+}
+
 /// The address in a log line with this message.
 pub(crate) fn listening(operator: &Operator, message: &str) -> Option<String> {
     let log = operator.log();

@@ -1,7 +1,7 @@
 //! Is the provider to be asked now? Compares times and versions; reads no clock, draws no lots.
 
 use super::recall::{Recall, Standing, pending, recall};
-use super::schedule::{after, spread_after_start};
+use super::schedule::{self, after, spread_after_start};
 use super::seen::Observed;
 use super::source::{Resolved, resolve};
 use super::violation::violation;
@@ -100,7 +100,8 @@ fn timing(seen: &Observed, recall: &Recall, now: Timestamp) -> Plan {
         return Plan::Due(check(seen, recall, false, now));
     }
     let wanted = next.is_none() || asked_for(&seen.object) || token_is_lost(seen, recall, now);
-    let unscheduled = seen.traits.unscheduled_at;
+    let alone = schedule::left_alone(&recall.validation).filter(|until| *until > now);
+    let unscheduled = seen.traits.unscheduled_at.max(alone.unwrap_or(seen.traits.unscheduled_at));
     if wanted && unscheduled <= now {
         return Plan::Due(check(seen, recall, true, now));
     }

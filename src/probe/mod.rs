@@ -67,6 +67,8 @@ pub struct CheckOptions {
     pub depth: Depth,
     /// Whether the key was accepted before: it may then use what is reserved for such keys.
     pub proved: bool,
+    /// When the account was asked last, as far as anybody knows; a process that has just begun does not.
+    pub asked_before: Option<Timestamp>,
     /// Whose fair share of the slots this counts to.
     pub namespace: String,
     /// An answer to the same question that was asked for at this time or later will do. `now` asks for a new one.
@@ -209,7 +211,9 @@ impl Prober {
         let later =
             |why| move |then: Duration| Outcome::Later { at: after(self.clock.now(), then.saturating_sub(now)), why };
         let slot = self.slots.take(profile.kind, &options.namespace, now).map_err(later(Wait::Slot))?;
-        let course = Course { account: matter.account(&self.seal), profile, proved: options.proved };
+        let idle = options.asked_before.map(|last| self.clock.now().duration_since(last));
+        let idle = idle.map(|idle| Duration::try_from(idle).unwrap_or_default());
+        let course = Course { account: matter.account(&self.seal), profile, proved: options.proved, idle };
         let grant = self.budgets.take(&course, now).map_err(later(Wait::Budget))?;
         Ok((slot, grant))
     }

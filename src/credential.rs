@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exactly_one_trailing_newline_is_trimmed() {
+    fn a09_exactly_one_trailing_newline_is_trimmed() {
         for (bytes, expected) in [
             (&b"abc"[..], Ok("abc")),
             (b"abc\n", Ok("abc")),

@@ -187,6 +187,16 @@ impl Metrics {
         self.work.retried();
     }
 
+    /// So many objects wait in the queue.
+    pub fn waiting(&self, number: usize) {
+        self.work.waiting(number);
+    }
+
+    /// An object has waited in the queue for so long.
+    pub fn waited(&self, time: Duration) {
+        self.work.waited(time);
+    }
+
     /// A reconcile begins. It ends with [`Work::end`]; one that is dropped while panicking counts as a panic.
     #[must_use = "a reconcile that is dropped at once was not measured"]
     pub fn work(&self) -> Work {

@@ -4,22 +4,20 @@ use crate::admin::{Admin, Listening, listen};
 use crate::args::{SecretWatch, Settings};
 use crate::clock::{Clock, SystemClock};
 use crate::controller::{
-    Context, Gate, Guarded, Index, Known, Memory, Pulse, StoreSeries, Watches, queue, send, store, triggers,
+    Context, Gate, Guarded, Index, Known, Memory, Pulse, StoreSeries, Watches, WorkQueue, queue, send, store,
     watch_clock, work,
 };
 use crate::leader::{Candidate, Fence, Leadership, acquire};
 use crate::metrics::Metrics;
 use crate::probe::{Limits, Prober};
 use crate::{config, kubernetes, telemetry};
-use futures::channel::mpsc::Receiver;
 use jiff::Timestamp;
 use kube::Client;
-use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::reflector::Store;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -84,7 +82,8 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     .await?;
     let memory = Arc::new(Memory::new().map_err(|_| Error::System("random numbers"))?);
     let (index, tasks) = (Arc::default(), JoinSet::new());
-    let mut parts = Parts { settings, clock, metrics, pulse, index, memory, stop, tasks };
+    let queue = Arc::new(WorkQueue::new(Arc::clone(&clock), Arc::clone(&metrics)));
+    let mut parts = Parts { settings, clock, metrics, pulse, index, memory, queue, stop, tasks };
     let closing = parts.serve(admin);
     let scopes = parts.watch(&watch?);
     let outcome = parts.lead((work?, lease?), (sites, prober), scopes).await;
@@ -114,11 +113,10 @@ fn listen_for_signals(stop: &CancellationToken) -> Result<(), Error> {
     Ok(())
 }
 
-/// A watched namespace, or all: its gate, its queue, its store.
+/// A watched namespace, or all: its gate, its store.
 struct Scope {
     namespace: Option<String>,
     gate: Gate,
-    keys: Receiver<ObjectRef<Guarded>>,
     store: Store<Guarded>,
     known: Known,
 }
@@ -131,6 +129,7 @@ struct Parts {
     pulse: Arc<Pulse>,
     index: Arc<Index>,
     memory: Arc<Memory>,
+    queue: Arc<WorkQueue>,
     stop: CancellationToken,
     tasks: JoinSet<()>,
 }
@@ -156,7 +155,7 @@ impl Parts {
     }
 
     fn watch_scope(&mut self, client: &Client, namespace: Option<String>) -> Scope {
-        let (gate, keys) = triggers(Arc::clone(&self.metrics));
+        let gate = Gate::before(&self.queue);
         let (store, writer) = store();
         let known = Known::default();
         let watches = Watches {
@@ -172,7 +171,7 @@ impl Parts {
             self.tasks.spawn(watches.clone().secrets());
         }
         self.tasks.spawn(watches.credentials(writer));
-        Scope { namespace, gate, keys, store, known }
+        Scope { namespace, gate, store, known }
     }
 
     /// Waits for the Lease, works, and gives it back.
@@ -199,7 +198,6 @@ impl Parts {
             leading_since: self.clock.now(),
             secret_watch: self.settings.secret_watch,
             concurrency: self.settings.concurrency,
-            permits: Semaphore::new(self.settings.concurrency.into()),
         });
         self.metrics.lead(true);
         self.expose(&scopes, ctx.leading_since);
@@ -239,20 +237,19 @@ impl Parts {
     /// Works until told to stop, until a watch ends, or until the Lease is lost.
     async fn work(&mut self, ctx: Arc<Context>, scopes: Vec<Scope>, fence: &Fence) -> Result<(), Error> {
         let ending = CancellationToken::new();
+        let stores = scopes.iter().map(|scope| scope.store.clone()).collect();
+        let ends = (Arc::clone(&self.pulse), ending.clone());
         let mut working = JoinSet::new();
-        for mut scope in scopes {
-            let name = format!("controller/{}", scope.namespace.as_deref().unwrap_or("*"));
-            let (inputs, ends) = ((scope.keys, scope.store), (Arc::clone(&self.pulse), ending.clone()));
-            working.spawn(work(Arc::clone(&ctx), name, inputs, ends));
+        working.spawn(work(ctx, Arc::clone(&self.queue), stores, ends));
+        for scope in scopes {
             let (index, secret_watch) = (Arc::clone(&self.index), self.settings.secret_watch);
             let clock = Arc::clone(&self.clock);
             self.tasks.spawn(async move {
                 scope.known.wait(secret_watch).await;
-                scope.gate.open(index.credentials(scope.namespace.as_deref())).await;
+                scope.gate.open(index.credentials(scope.namespace.as_deref()));
                 watch_clock(clock, index, (scope.gate, scope.namespace)).await;
             });
         }
-        drop(ctx);
         let outcome = tokio::select! {
             biased;
             () = self.stop.cancelled() => Ok(()),

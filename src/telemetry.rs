@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_leaves_its_place_and_not_its_text() {
+    fn a01_a_panic_leaves_its_place_and_not_its_text() {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(report));
         let text = logged(LogFormat::Json, || {
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_cannot_be_read_is_not_logged() {
+    fn a10_a_secret_that_cannot_be_read_is_not_logged() {
         let text = logged(LogFormat::Json, || {
             read_unreadable_secret();
             tracing::info!("went on");
@@ -219,7 +219,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn no_memory_is_left_behind() {
+    fn a01_no_memory_is_left_behind() {
         use rustix::process::{DumpableBehavior, dumpable_behavior, getrlimit};
         forbid_dumps().expect("a process may always want less");
         assert_eq!(getrlimit(Resource::Core).maximum, Some(0));

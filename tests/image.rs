@@ -56,7 +56,7 @@ fn tar(layout: &Path, descriptor: &Value, arguments: &[&str]) -> Vec<u8> {
 }
 
 #[test]
-fn the_layout_holds_what_it_names_and_nothing_else() {
+fn a41_the_layout_holds_what_it_names_and_nothing_else() {
     let directory = tempfile::tempdir().expect("there is a temporary directory");
     let digest = build(directory.path(), "layout", &["amd64", "arm64"]);
     let layout = directory.path().join("layout");

@@ -34,6 +34,8 @@ mod drift;
 #[cfg(test)]
 mod gitops;
 #[cfg(test)]
+mod guards;
+#[cfg(test)]
 mod image;
 #[cfg(test)]
 mod leader;

@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_word_moves_the_cursor() {
+    fn a39_no_word_moves_the_cursor() {
         let mut page = Page::default();
         page.say("a\u{1b}[2Jb\r\nc\u{202e}d");
         assert_eq!(page.draw(false), "a?[2Jb??c?d\n");

@@ -100,7 +100,7 @@ fn what_is_not_known_is_refused_with_its_place() {
 }
 
 #[test]
-fn an_endpoint_leads_only_where_keys_may_go() {
+fn a04_an_endpoint_leads_only_where_keys_may_go() {
     let accepted = "accepted";
     let at = |what: &str| format!("providers.zenflow.endpoint (line 2, column 33) {what}");
     for (text, without, with) in [

@@ -37,7 +37,8 @@ pub(super) async fn consult(ctx: &Context, seen: &mut Observed, check: Check) ->
     let options = CheckOptions {
         depth: check.depth,
         proved: check.proved,
-        asked_before: last_check(seen),
+        // Of a key that is not known to work, the last check may have been of another.
+        asked_before: last_check(seen).filter(|_| check.proved),
         namespace: Name::of(&object.metadata).namespace,
         since: since(seen, check, now),
     };

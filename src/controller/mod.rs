@@ -14,8 +14,10 @@ mod rest;
 mod series;
 mod slim;
 mod status;
+mod turns;
 mod watches;
 mod work;
+mod work_queue;
 
 pub use events::{Queue, Teller, queue, send};
 pub use health::Pulse;
@@ -24,8 +26,9 @@ pub use jumps::watch_clock;
 pub use memory::Memory;
 pub use name::{Name, Sight};
 pub use series::StoreSeries;
-pub use watches::{Gate, Known, Watches, store, triggers};
+pub use watches::{Gate, Known, Watches, store};
 pub use work::work;
+pub use work_queue::WorkQueue;
 
 use crate::api::ConnectorCredential;
 use crate::args::SecretWatch;
@@ -42,7 +45,6 @@ use kube::core::DeserializeGuard;
 use rest::{Rest, at_rest};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
 
 /// A credential, or the metadata of an object that does not fit the schema.
 pub type Guarded = DeserializeGuard<ConnectorCredential>;
@@ -71,10 +73,8 @@ pub struct Context {
     pub leading_since: Timestamp,
     /// How changes of Secrets are noticed.
     pub secret_watch: SecretWatch,
-    /// Visits at once.
+    /// Visits at once, over all namespaces.
     pub concurrency: u16,
-    /// One for each of them, over all namespaces.
-    pub permits: Semaphore,
 }
 
 /// Without a watch, Secrets are read again in so long.

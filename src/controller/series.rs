@@ -1,7 +1,6 @@
 //! How does each credential stand, for metrics? Read from the store at each scrape, so that nothing stale remains.
 
 use super::Guarded;
-use super::work::overdue;
 use crate::api::{ConditionType, Conditions, ConnectorCredential, Status};
 use crate::clock::Clock;
 use crate::metrics::{ObjectSample, ObjectSeries};
@@ -38,6 +37,18 @@ impl ObjectSeries for StoreSeries {
             .credentials()
             .filter_map(|object| object.0.as_ref().ok().map(|object| overdue(object, self.leading_since, now)));
         waits.max().unwrap_or_default()
+    }
+}
+
+/// How long a due check has waited: not counted are credentials that are suspended or cannot be acted on, and the time
+/// before this process led.
+fn overdue(object: &ConnectorCredential, leading_since: Timestamp, now: Timestamp) -> Duration {
+    let validation = object.status.as_ref().and_then(|status| status.validation.as_ref());
+    let next = validation.and_then(|validation| validation.next_check_time.as_ref()).map(|next| next.0);
+    let accepted = object.status.as_ref().is_some_and(|status| status.conditions.is_true(ConditionType::Accepted));
+    match next.filter(|_| accepted && object.spec.suspend != Some(true)) {
+        Some(next) => Duration::try_from(now.duration_since(next.max(leading_since))).unwrap_or_default(),
+        None => Duration::ZERO,
     }
 }
 

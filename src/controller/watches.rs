@@ -3,16 +3,14 @@
 use super::index::Index;
 use super::name::{Name, Sight};
 use super::slim::SecretMeta;
-use super::{Guarded, Memory, Pulse};
+use super::{Guarded, Memory, Pulse, WorkQueue};
 use crate::args::SecretWatch;
 use crate::error::{Class, Failure};
-use crate::metrics::Metrics;
-use futures::channel::mpsc::{Receiver, Sender, channel};
-use futures::{SinkExt, Stream, StreamExt};
+use futures::{Stream, StreamExt};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::runtime::reflector::Store;
 use kube::runtime::reflector::store::Writer;
-use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, reflector};
 use kube::{Api, Client, Resource};
@@ -22,8 +20,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// Names that may wait at the most; a full queue holds up the watch, not the visits.
-const QUEUE: usize = 1024;
 /// The server ends a watch after so long; a dead peer shows a few seconds later.
 const WATCH_SECONDS: u32 = 55;
 /// How often a watch shows that it moves.
@@ -31,37 +27,30 @@ const BEAT: Duration = Duration::from_secs(20);
 /// A watch starts anew after so long, because after a gap deletions are never delivered.
 const RENEWAL: Duration = Duration::from_secs(3600);
 
-/// Lets names through to the controller once this process leads.
+/// Lets names through to the queue once this process leads.
 #[derive(Clone)]
 pub struct Gate {
-    keys: Sender<ObjectRef<Guarded>>,
+    queue: Arc<WorkQueue>,
     open: Arc<AtomicBool>,
-    metrics: Arc<Metrics>,
-}
-
-/// A gate, and what comes through it.
-#[must_use]
-pub fn triggers(metrics: Arc<Metrics>) -> (Gate, Receiver<ObjectRef<Guarded>>) {
-    let (keys, receiver) = channel(QUEUE);
-    (Gate { keys, open: Arc::default(), metrics }, receiver)
 }
 
 impl Gate {
-    async fn visit(&mut self, names: Vec<Name>) {
-        if !self.open.load(Ordering::Acquire) {
-            return;
-        }
-        for name in names {
-            self.metrics.queued();
-            // The far end is gone only when the process stops.
-            let _gone = self.keys.send(ObjectRef::new(&name.name).within(&name.namespace)).await;
+    /// A closed gate before this queue.
+    #[must_use]
+    pub fn before(queue: &Arc<WorkQueue>) -> Self {
+        Self { queue: Arc::clone(queue), open: Arc::default() }
+    }
+
+    fn visit(&self, names: Vec<Name>) {
+        if self.open.load(Ordering::Acquire) && !names.is_empty() {
+            self.queue.ask(names);
         }
     }
 
     /// Opens, and lets through everybody who is known.
-    pub async fn open(&mut self, everybody: HashSet<Name>) {
+    pub fn open(&self, everybody: HashSet<Name>) {
         self.open.store(true, Ordering::Release);
-        self.visit(everybody.into_iter().collect()).await;
+        self.queue.ask(everybody);
     }
 }
 
@@ -114,7 +103,7 @@ impl Watches {
     }
 
     /// Watches credentials, and fills the store. Never ends.
-    pub async fn credentials(mut self, mut writer: Writer<Guarded>) {
+    pub async fn credentials(self, mut writer: Writer<Guarded>) {
         let name = self.loop_name("credentials");
         self.pulse.beat(&name);
         let mut listed = HashSet::new();
@@ -129,7 +118,7 @@ impl Watches {
                     self.known.credentials.cancel();
                     self.pulse.synced(&name);
                 }
-                self.gate.visit(visits).await;
+                self.gate.visit(visits);
             }
         }
     }
@@ -169,7 +158,7 @@ impl Watches {
 
     /// Watches the metadata of Secrets, once all credentials are known: only then is it clear whose business each is.
     /// Never ends.
-    pub async fn secrets(mut self) {
+    pub async fn secrets(self) {
         let name = self.loop_name("secrets");
         self.pulse.beat(&name);
         while tokio::time::timeout(BEAT, self.known.credentials.cancelled()).await.is_err() {
@@ -181,7 +170,7 @@ impl Watches {
             let mut stream = std::pin::pin!(stream.take_until(renewal(&name)));
             while let Some(event) = self.next(&name, "secrets", &mut stream).await {
                 let visits = self.saw(event, &mut listed, &name);
-                self.gate.visit(visits).await;
+                self.gate.visit(visits);
             }
         }
     }

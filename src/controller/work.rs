@@ -1,18 +1,17 @@
 //! Who is visited, how many at once, and what if a visit fails, hangs or panics? The loop around `reconcile`.
 
 use super::status::apply_malformed;
-use super::{Context, Guarded, Name, Pulse, reconcile, retry_after};
-use crate::api::{ConditionType, Conditions, ConnectorCredential};
+use super::{Context, Guarded, Name, Pulse, WorkQueue, reconcile, retry_after};
 use crate::error::{Class, Failure, Verb};
-use crate::metrics::Ended;
-use futures::channel::mpsc::Receiver;
-use futures::{FutureExt, Stream, StreamExt, stream};
+use crate::metrics::{Ended, Work};
+use futures::FutureExt;
 use jiff::Timestamp;
-use kube::runtime::controller::{Action, Config, Controller};
+use kube::Resource;
 use kube::runtime::reflector::{ObjectRef, Store};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -24,74 +23,88 @@ const BEAT: Duration = Duration::from_secs(30);
 const CREDENTIALS: &str = "connectorcredentials";
 /// A visit that panicked is tried again after so long.
 const AFTER_PANIC: Duration = Duration::from_secs(300);
+/// Nobody sleeps longer, whatever was computed.
+const LONGEST_SLEEP: Duration = Duration::from_secs(24 * 3600);
+/// What the loop is called in probes.
+const LOOP: &str = "controller";
 
-/// Visits whoever is named, at most as many at once as the context permits, until `stop`; then ends what is under way.
+/// Visits whoever is next, at most as many at once as the context permits, until `stop`; then ends what is under way.
 pub async fn work(
     ctx: Arc<Context>,
-    name: String,
-    (keys, store): (Receiver<ObjectRef<Guarded>>, Store<Guarded>),
+    queue: Arc<WorkQueue>,
+    stores: Vec<Store<Guarded>>,
     (pulse, stop): (Arc<Pulse>, CancellationToken),
 ) {
-    let concurrency = ctx.concurrency;
-    let controller = Controller::for_stream(stream::pending(), store)
-        .with_config(Config::default().concurrency(concurrency))
-        .reconcile_on(keys)
-        .graceful_shutdown_on(stop.cancelled_owned())
-        .run(visit, |_, failure, _| Action::requeue(failure.wait), ctx);
-    drive(controller, &pulse, &name).await;
-}
-
-async fn drive(visits: impl Stream, pulse: &Pulse, name: &str) {
-    let mut visits = std::pin::pin!(visits);
-    pulse.synced(name);
-    loop {
-        match tokio::time::timeout(BEAT, visits.next()).await {
-            Ok(None) => return pulse.forget(name),
-            Ok(Some(_)) | Err(_) => pulse.beat(name),
+    let slots = usize::from(ctx.concurrency);
+    let stores: Arc<[_]> = stores.into();
+    let mut visits = JoinSet::new();
+    pulse.synced(LOOP);
+    while !stop.is_cancelled() {
+        while visits.len() < slots
+            && let Some(name) = queue.next()
+        {
+            visits.spawn(turn(Arc::clone(&ctx), (Arc::clone(&queue), name), Arc::clone(&stores)));
         }
+        let free = visits.len() < slots;
+        tokio::select! {
+            () = stop.cancelled() => {}
+            Some(_ended) = visits.join_next() => {}
+            () = queue.news(BEAT), if free => {}
+            () = a_beat() => {}
+        }
+        pulse.beat(LOOP);
     }
+    while visits.join_next().await.is_some() {}
+    pulse.forget(LOOP);
 }
 
-/// A visit that came to nothing, and when it is tried again.
-#[derive(Debug, thiserror::Error)]
-#[error("visit again in {wait:?}")]
-struct Again {
-    wait: Duration,
+async fn a_beat() {
+    let _elapsed = tokio::time::timeout(BEAT, std::future::pending::<()>()).await;
 }
 
-async fn visit(object: Arc<Guarded>, ctx: Arc<Context>) -> Result<Action, Again> {
-    let meta = match &object.0 {
-        Ok(object) => &object.metadata,
-        Err(invalid) => &invalid.metadata,
+/// One visit, whatever comes of it.
+async fn turn(ctx: Arc<Context>, (queue, name): (Arc<WorkQueue>, Arc<Name>), stores: Arc<[Store<Guarded>]>) {
+    let reference = ObjectRef::new(&name.name).within(&name.namespace);
+    let wait = match stores.iter().find_map(|store| store.get(&reference)) {
+        Some(object) => visit(&ctx, &name, &object).await,
+        None => None,
     };
-    let (name, uid) = (Name::of(meta), meta.uid.clone().unwrap_or_default());
+    queue.ended(name, wait);
+}
+
+/// Returns after how long to look again; `None`: when somebody asks.
+async fn visit(ctx: &Context, name: &Name, object: &Guarded) -> Option<Duration> {
+    let meta = object.meta();
     if meta.deletion_timestamp.is_some() || !ctx.fence.holds() {
-        return Ok(Action::await_change());
+        return None;
     }
-    // Controllers of several namespaces share what may run at once.
-    let Ok(_permit) = ctx.permits.acquire().await else { return Ok(Action::await_change()) };
     let span = tracing::info_span!("visit", namespace = name.namespace, name = name.name);
     let work = ctx.metrics.work();
-    let visited = AssertUnwindSafe(timed(&ctx, &object)).catch_unwind().instrument(span.clone()).await;
+    let visited = AssertUnwindSafe(timed(ctx, object)).catch_unwind().instrument(span.clone()).await;
     let _entered = span.entered();
     let Ok(result) = visited else {
         drop(work);
         tracing::error!("the visit panicked");
-        return Err(Again { wait: AFTER_PANIC });
+        return Some(AFTER_PANIC);
     };
+    conclude(ctx, meta.uid.as_deref().unwrap_or_default(), work, result)
+}
+
+/// Counts how a visit ended, and says after how long to look again.
+fn conclude(ctx: &Context, uid: &str, work: Work, result: Result<Option<Timestamp>, Failure>) -> Option<Duration> {
     match result {
         Ok(next) => {
-            ctx.memory.succeeded(&uid);
+            ctx.memory.succeeded(uid);
             work.end(if next.is_some() { Ended::RequeueAfter } else { Ended::Success });
-            Ok(action(&ctx, next))
+            next.map(|next| until(ctx, next))
         }
-        // The object is gone, or somebody was faster: no failure, and nothing to tell.
+        // The object is gone: no failure, and nothing to tell.
         Err(failure) if failure.class() == Class::NotFound && failure.resource.starts_with(CREDENTIALS) => {
             work.end(Ended::Success);
-            Ok(Action::await_change())
+            None
         }
         Err(failure) => {
-            let wait = retry_after(&ctx, &uid, &failure);
+            let wait = retry_after(ctx, uid, &failure);
             if failure.class() == Class::Conflict {
                 tracing::debug!(%failure, "looking again");
             } else {
@@ -99,7 +112,7 @@ async fn visit(object: Arc<Guarded>, ctx: Arc<Context>) -> Result<Action, Again>
             }
             work.end(Ended::Error);
             ctx.metrics.retried();
-            Err(Again { wait })
+            Some(wait)
         }
     }
 }
@@ -120,23 +133,7 @@ async fn timed(ctx: &Context, object: &Guarded) -> Result<Option<Timestamp>, Fai
     }
 }
 
-fn action(ctx: &Context, next: Option<Timestamp>) -> Action {
-    let Some(next) = next else { return Action::await_change() };
+fn until(ctx: &Context, next: Timestamp) -> Duration {
     let wait = next.duration_since(ctx.clock.now());
-    Action::requeue(Duration::try_from(wait).unwrap_or_default().clamp(Duration::from_millis(10), LONGEST_SLEEP))
-}
-
-/// Nobody sleeps longer, whatever was computed.
-const LONGEST_SLEEP: Duration = Duration::from_secs(24 * 3600);
-
-/// How long a due check has waited: not counted are credentials that are suspended or cannot be acted on, and the time
-/// before this process led.
-pub(super) fn overdue(object: &ConnectorCredential, leading_since: Timestamp, now: Timestamp) -> Duration {
-    let validation = object.status.as_ref().and_then(|status| status.validation.as_ref());
-    let next = validation.and_then(|validation| validation.next_check_time.as_ref()).map(|next| next.0);
-    let accepted = object.status.as_ref().is_some_and(|status| status.conditions.is_true(ConditionType::Accepted));
-    match next.filter(|_| accepted && object.spec.suspend != Some(true)) {
-        Some(next) => Duration::try_from(now.duration_since(next.max(leading_since))).unwrap_or_default(),
-        None => Duration::ZERO,
-    }
+    Duration::try_from(wait).unwrap_or_default().clamp(Duration::from_millis(10), LONGEST_SLEEP)
 }

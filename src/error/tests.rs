@@ -49,7 +49,7 @@ fn the_servers_advice_to_wait_is_kept() {
 }
 
 #[test]
-fn no_text_of_the_servers_is_repeated() {
+fn a10_no_text_of_the_servers_is_repeated() {
     let failure = answer("sk_live_canary", 403);
     assert_eq!(failure.to_string(), "cannot get secrets: forbidden (403)");
     assert!(!format!("{failure:?}").contains("canary"), "nor in the debug form");

@@ -44,7 +44,7 @@ async fn the_given_file_is_read_and_nothing_else() {
 
 /// Runs the test above once more, in an environment full of decoys.
 #[test]
-fn the_environment_has_no_say() {
+fn a04_the_environment_has_no_say() {
     let program = std::env::current_exe().expect("the test's own program");
     let mut again = Command::new(program);
     again.args(["--exact", "kubernetes::tests::the_given_file_is_read_and_nothing_else"]);

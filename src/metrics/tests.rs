@@ -58,7 +58,7 @@ fn names_are_those_of_the_manual() {
 }
 
 #[test]
-fn only_the_leader_exposes_objects() {
+fn a34_only_the_leader_exposes_objects() {
     let metrics = metrics();
     metrics.observe(Arc::new(One));
     assert!(!metrics.expose(Exposition::Prometheus).contains("connectorcredential_"), "one that waits has none");

@@ -1,11 +1,11 @@
-//! How do reconciles go? The series of controller-runtime that can be filled truthfully: no depth, no time in the queue.
+//! How do reconciles go? The series of controller-runtime and of client-go's work queue.
 
 use super::{CONTROLLER, WORK_SECONDS};
 use crate::clock::Clock;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::{MetricType, TypedMetric};
 use std::collections::BTreeMap;
@@ -44,6 +44,8 @@ pub(super) struct WorkSeries {
     panics: Counter,
     adds: Counter,
     retries: Counter,
+    depth: Gauge,
+    queue_seconds: Histogram,
     seconds: Histogram,
     active: Mutex<Active>,
 }
@@ -90,6 +92,8 @@ impl WorkSeries {
             panics: Counter::default(),
             adds: Counter::default(),
             retries: Counter::default(),
+            depth: Gauge::default(),
+            queue_seconds: Histogram::new(WORK_SECONDS),
             seconds: Histogram::new(WORK_SECONDS),
             active: Mutex::default(),
         }
@@ -102,6 +106,14 @@ impl WorkSeries {
     pub(super) fn retried(&self) {
         self.adds.inc();
         self.retries.inc();
+    }
+
+    pub(super) fn waiting(&self, number: usize) {
+        self.depth.set(i64::try_from(number).unwrap_or(i64::MAX));
+    }
+
+    pub(super) fn waited(&self, time: Duration) {
+        self.queue_seconds.observe(time.as_secs_f64());
     }
 
     pub(super) fn begin(this: &Arc<Self>) -> Work {
@@ -153,6 +165,8 @@ impl WorkSeries {
         let sum = ConstGauge::new(ages.iter().copied().fold(0.0, |sum, age| sum + age));
         let longest = ConstGauge::new(ages.iter().copied().fold(0.0, f64::max));
         let mut page = Page { encoder, labels: &[("name", CONTROLLER), ("controller", CONTROLLER)] };
+        page.put("workqueue_depth", "Objects that wait.", &self.depth)?;
+        page.put("workqueue_queue_duration_seconds", "How long each waited.", &self.queue_seconds)?;
         page.put("workqueue_adds", "Objects handed to the queue.", &self.adds)?;
         page.put("workqueue_retries", "Those handed in again after a failure.", &self.retries)?;
         page.put("workqueue_work_duration_seconds", "How long each took.", &self.seconds)?;
@@ -185,6 +199,8 @@ mod tests {
         let metrics = metrics();
         metrics.queued();
         metrics.retried();
+        metrics.waiting(3);
+        metrics.waited(Duration::from_secs(2));
         let running = metrics.work();
         metrics.work().end(Ended::RequeueAfter);
         metrics.work().end(Ended::Error);
@@ -198,6 +214,8 @@ mod tests {
             "controller_runtime_active_workers{controller=\"connectorcredential\"} 1\n",
             "workqueue_adds_total{name=\"connectorcredential\",controller=\"connectorcredential\"} 2\n",
             "workqueue_retries_total{name=\"connectorcredential\",controller=\"connectorcredential\"} 1\n",
+            "workqueue_depth{name=\"connectorcredential\",controller=\"connectorcredential\"} 3\n",
+            "workqueue_queue_duration_seconds_sum{name=\"connectorcredential\",controller=\"connectorcredential\"} 2.0\n",
             "# TYPE workqueue_work_duration_seconds histogram\n",
             "# TYPE workqueue_adds_total counter\n",
         ] {

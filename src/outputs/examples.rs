@@ -222,7 +222,7 @@ fn what_is_missing_is_named() {
 }
 
 #[test]
-fn the_secret_type_is_one_of_two() {
+fn a08_the_secret_type_is_one_of_two() {
     for (format, expected) in [
         (Format::Binding, "servicebinding.io/connector"),
         (Format::Env, "Opaque"),

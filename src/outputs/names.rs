@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_are_two_constants_and_the_name() {
+    fn a08_labels_are_two_constants_and_the_name() {
         let labels = labels("erp");
         let labels: Vec<_> = labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         assert_eq!(

@@ -82,7 +82,7 @@ fn curlrc(text: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn a_real_shell_reads_a_dotenv_file_back() {
+fn a35_a_real_shell_reads_a_dotenv_file_back() {
     let folder = tempfile::tempdir().expect("a folder");
     for (number, text) in NASTY.into_iter().enumerate() {
         let material = material("flow", &[(Variable::ApiKey, "flow-EXAMPLE'$x"), (Variable::Reference, text)]);
@@ -96,7 +96,7 @@ fn a_real_shell_reads_a_dotenv_file_back() {
 }
 
 #[test]
-fn values_that_a_format_cannot_hold_are_refused() {
+fn a35_values_that_a_format_cannot_hold_are_refused() {
     let refused = |format, variable, text: &str| {
         let mut material = aventri_with("EXAMPLE");
         material.variables = material.variables.with(variable, text);
@@ -154,7 +154,7 @@ fn an_output_larger_than_a_secret_is_refused() {
 
 proptest! {
     #[test]
-    fn dotenv_is_read_back(key in "[!-~]{1,64}", text in "\\PC{0,64}") {
+    fn a35_dotenv_is_read_back(key in "[!-~]{1,64}", text in "\\PC{0,64}") {
         let material = material("flow", &[(Variable::ApiKey, &key), (Variable::Reference, &text)]);
         let found = shell(&only(&output(Format::Dotenv), &material));
         let expected = [("FLOW_PROVIDER", "flow"), ("FLOW_API_KEY", &key), ("FLOW_REFERENCE", &text)];
@@ -162,7 +162,7 @@ proptest! {
     }
 
     #[test]
-    fn requests_are_read_back(token in "[!-~]{1,64}") {
+    fn a35_requests_are_read_back(token in "[!-~]{1,64}") {
         let material = aventri_with(&token);
         let bearer = format!("Authorization: Bearer {token}");
         let found = curlrc(&only(&output(Format::Curl), &material));
@@ -180,7 +180,7 @@ proptest! {
     }
 
     #[test]
-    fn nexla_is_read_back(key in "[!-~]{1,64}", text in "(?s:.{0,64})") {
+    fn a35_nexla_is_read_back(key in "[!-~]{1,64}", text in "(?s:.{0,64})") {
         let mut material = zenflow();
         material.variables = material.variables.with(Variable::HeaderValue, key.as_str());
         material.description = Some(text.clone());

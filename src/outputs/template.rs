@@ -83,7 +83,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn templates_are_replaced_in_one_pass() {
+    fn a35_templates_are_replaced_in_one_pass() {
         let mut material = zenflow();
         material.variables = material.variables.with(Variable::Reference, "$(apiKey)$$(").with(Variable::Purpose, "$");
         for (text, expected) in [

@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn only_permitted_addresses_are_dialled() {
+    fn a04_only_permitted_addresses_are_dialled() {
         let strict = vetting("");
         let lax = vetting("allowPrivateEndpoints: true");
         let name = "api.zenflow.com.ar";
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn without_tls_nothing_public_is_dialled() {
+    fn a04_without_tls_nothing_public_is_dialled() {
         let vetting = vetting(
             "allowPrivateEndpoints: true\nproviders: {zenflow: {endpoint: 'http://zen.test:8080/x'}, flowlu: {endpoint: 'http://{account}.flow.test'}}",
         );

@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_cannot_leave_the_base_url() {
+    fn a02_a_question_cannot_leave_the_base_url() {
         let base = base("https://api.example.com/v1");
         for path in ["x", "@evil.com/", ".evil.com/", "/../admin", "/a/../../admin", "\\evil", ":8443/x", ""] {
             assert!(request(&base, &Ask::get(path)).is_none(), "{path}");

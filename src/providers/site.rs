@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_label_that_leads_elsewhere_is_refused() {
+    fn a02_a_label_that_leads_elsewhere_is_refused() {
         for value in [
             "",
             "evil.com/",

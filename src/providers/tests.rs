@@ -124,7 +124,7 @@ fn every_profile_is_complete() {
 }
 
 #[test]
-fn no_text_is_accepted_but_the_documented_one() {
+fn a12_no_text_is_accepted_but_the_documented_one() {
     use proptest::prelude::*;
     let providers: Vec<Box<dyn Provider>> = vec![
         Box::new(InFlow { company_id: EXAMPLE_UUID.to_owned(), api_version: None }),

@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_text_stays_on_one_line() {
+    fn a39_hostile_text_stays_on_one_line() {
         for format in [LogFormat::Text, LogFormat::Json] {
             let text = logged(format, || {
                 tracing::warn!(value = "a\nb\r\u{1b}[31mred\u{9b}", level = "fake", "first\nsecond");

@@ -98,7 +98,7 @@ async fn each_row_is_accepted_or_refused_in_its_words() {
 
 /// The oldest Kubernetes that we support: its CEL library, its cost limits.
 #[tokio::test]
-async fn the_oldest_server_says_the_same() {
+async fn a38_the_oldest_server_says_the_same() {
     let shared = bed().await.plane;
     let options = Options {
         api_server_flags: vec!["--emulated-version=kube=1.33".to_owned()],

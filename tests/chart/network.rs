@@ -30,14 +30,14 @@ fn ways(rules: &Value) -> Vec<(Vec<i64>, Vec<String>)> {
 }
 
 #[test]
-fn in_come_probes_and_scrapes_only() {
+fn a37_in_come_probes_and_scrapes_only() {
     assert_eq!(ways(&policy(&[])["ingress"]), [(vec![8081, 8080], vec![])]);
     assert_eq!(ways(&policy(&["metrics.enabled=false"])["ingress"]), [(vec![8081], vec![])]);
     assert_eq!(policy(&[])["policyTypes"], json!(["Ingress", "Egress"]));
 }
 
 #[test]
-fn out_go_names_the_api_server_and_providers_only() {
+fn a37_out_go_names_the_api_server_and_providers_only() {
     let anywhere = || vec!["0.0.0.0/0 but 1".to_owned(), "::/0 but 1".to_owned()];
     let public = || vec!["0.0.0.0/0 but 6".to_owned(), "::/0 but 2".to_owned()];
     let dns = || (vec![53, 53], vec![]);

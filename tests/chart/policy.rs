@@ -110,7 +110,7 @@ async fn in_force(bed: &Bed, namespace: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_may_not_get_the_secret_may_not_reference_it() {
+async fn a05_who_may_not_get_the_secret_may_not_reference_it() {
     let (bed, namespace) = prepare("policy").await;
     let create = &["create", "-f-"];
     // Who may get it may reference it, whether it is there or not.
@@ -136,7 +136,7 @@ async fn who_may_not_get_the_secret_may_not_reference_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_may_not_get_the_secret_changes_nothing_that_decides_where_it_goes() {
+async fn a05_who_may_not_get_the_secret_changes_nothing_that_decides_where_it_goes() {
     let (bed, namespace) = prepare("policy-change").await;
     let (done, says) = kubectl(&bed, READER, &["create", "-f-"], &credential(&namespace, "erp", "known")).await;
     assert!(done, "{says}");

@@ -57,7 +57,7 @@ fn a_refusal_names_the_line_of_the_field() {
 }
 
 #[test]
-fn hostile_files_are_refused_quickly_and_quoted_nowhere() {
+fn a39_hostile_files_are_refused_quickly_and_quoted_nowhere() {
     let directory = tempfile::tempdir().expect("there is a temporary directory");
     let at = directory.path();
     let names = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];

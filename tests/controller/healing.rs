@@ -22,7 +22,7 @@ async fn a_missing_secret_and_a_missing_key_in_it_heal_when_they_arrive() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_malformed_key_stalls_without_a_call_and_heals() {
+async fn a09_a_malformed_key_stalls_without_a_call_and_heals() {
     let stage = Stage::set("malformed").await;
     let act = cast::zenflow();
     for bad in ["", "two words", "zenflow_test_EXAMPLEabcdefgh", "tab\tinside"] {
@@ -40,7 +40,7 @@ async fn a_malformed_key_stalls_without_a_call_and_heals() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn secrets_that_are_kubernetes_own_are_never_read_out() {
+async fn a06_secrets_that_are_kubernetes_own_are_never_read_out() {
     let stage = Stage::set("forbidden-types").await;
     let act = cast::flowlu();
     for kind in ["kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token", "helm.sh/release.v1"] {

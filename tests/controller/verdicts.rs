@@ -6,7 +6,7 @@ use crate::support::stage::{Stage, is};
 use connector_operator::api::ConditionType;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_error_with_status_200_is_never_a_success() {
+async fn a12_an_error_with_status_200_is_never_a_success() {
     let stage = Stage::set("error-200").await;
     for act in [cast::flowlu(), cast::aventri()] {
         let wrong = stage.wrong_key(act.provider);
@@ -21,7 +21,7 @@ async fn an_error_with_status_200_is_never_a_success() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_redirect_is_followed_and_nothing_is_concluded_from_it() {
+async fn a03_no_redirect_is_followed_and_nothing_is_concluded_from_it() {
     let stage = Stage::set("redirect").await;
     for act in cast::all() {
         let fault = Fault { provider: Some(act.provider), ..Fault::of(Misbehaviour::Redirect { status: 307 }) };

@@ -90,7 +90,7 @@ fn skips_accept(act: &Act, format: &str) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_format_of_each_provider_serves_a_real_client() {
+async fn a35_each_format_of_each_provider_serves_a_real_client() {
     let stage = Stage::set("formats").await;
     for act in cast::all() {
         let issued = stage.issue(act.new_key());

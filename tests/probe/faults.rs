@@ -66,32 +66,32 @@ async fn every_fault_is_inconclusive(product: Product) {
 }
 
 #[tokio::test]
-async fn every_fault_of_inflow_is_inconclusive() {
+async fn a11_every_fault_of_inflow_is_inconclusive() {
     every_fault_is_inconclusive(Product::InFlow).await;
 }
 
 #[tokio::test]
-async fn every_fault_of_flowlu_is_inconclusive() {
+async fn a11_every_fault_of_flowlu_is_inconclusive() {
     every_fault_is_inconclusive(Product::Flowlu).await;
 }
 
 #[tokio::test]
-async fn every_fault_of_zenflow_is_inconclusive() {
+async fn a11_every_fault_of_zenflow_is_inconclusive() {
     every_fault_is_inconclusive(Product::ZenFlow).await;
 }
 
 #[tokio::test]
-async fn every_fault_of_flow_is_inconclusive() {
+async fn a11_every_fault_of_flow_is_inconclusive() {
     every_fault_is_inconclusive(Product::Flow).await;
 }
 
 #[tokio::test]
-async fn every_fault_of_aventri_is_inconclusive() {
+async fn a11_every_fault_of_aventri_is_inconclusive() {
     every_fault_is_inconclusive(Product::Aventri).await;
 }
 
 #[tokio::test]
-async fn an_error_in_a_200_is_never_accepted() {
+async fn a12_an_error_in_a_200_is_never_accepted() {
     let bed = Bed::new().await;
     for product in PRODUCTS {
         let said = told(&met(&bed, product, Misbehaviour::ErrorIn200).await.verdict);
@@ -160,7 +160,7 @@ impl std::io::Write for Log {
 }
 
 #[tokio::test]
-async fn an_echoed_key_appears_nowhere() {
+async fn a01_an_echoed_key_appears_nowhere() {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()

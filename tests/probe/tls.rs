@@ -37,7 +37,7 @@ async fn said(prober: &Prober, product: Product, key: &str) -> String {
 }
 
 #[tokio::test]
-async fn only_a_trusted_certificate_gets_a_request() {
+async fn a11_only_a_trusted_certificate_gets_a_request() {
     let simulator = encrypted().await;
     let ca = file(simulator.ca_pem().unwrap());
     let trusting = prober(&format!("{}caBundleFile: {}\n", simulator.config_yaml(), ca.path().display())).unwrap();

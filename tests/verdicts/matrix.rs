@@ -281,7 +281,7 @@ async fn a11_no_inconclusive_reply_flips_a_verdict_or_publishes_a_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a11_every_misbehaviour_of_the_simulator_is_met_by_every_provider() {
+async fn a11_every_misbehaviour_of_the_simulator_is_met() {
     let matrix = super::document::matrix().await;
     let all = [
         "latency",

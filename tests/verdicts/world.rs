@@ -17,7 +17,6 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::Semaphore;
 
 /// The clock is set here when a world begins.
 pub(crate) const START: &str = "2026-03-01T00:00:00Z";
@@ -278,7 +277,6 @@ fn process(
         leading_since: clock.now(),
         secret_watch: SecretWatch::Metadata,
         concurrency: 64,
-        permits: Semaphore::new(64),
     };
     ctx.index.set_watched(None, true);
     (ctx, queue)

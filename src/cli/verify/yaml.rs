@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn an_alias_bomb_is_refused() {
+    fn a39_an_alias_bomb_is_refused() {
         let names = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
         let level =
             |pair: &[&str]| format!("{}: &{} [{}]\n", pair[1], pair[1], vec![format!("*{}", pair[0]); 9].join(", "));
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_quote_nothing() {
+    fn a39_errors_quote_nothing() {
         for text in
             ["a: 'secretvalue\n", "a: 1\na: secretvalue\n", "a: {{ .Values.secretvalue }}\n", "a: *secretvalue\n"]
         {

@@ -166,7 +166,7 @@ fn no_course_is_longer_than_the_profile_says() {
 }
 
 #[test]
-fn the_prefix_must_match_the_environment() {
+fn a09_the_prefix_must_match_the_environment() {
     let test = ZenFlow { environment: Some(Environment::Test), ..ZenFlow::default() };
     for (settings, text, expected) in [
         (&ZenFlow::default(), "zenflow_live_x", Ok(())),

@@ -30,7 +30,7 @@ fn each(text: &str, one: impl Fn(u8) -> String) -> String {
 }
 
 #[test]
-fn each_plain_form_is_found() {
+fn a01_each_plain_form_is_found() {
     assert_found(Form::Raw, &format!("key={KEY};"));
     assert_found(Form::Reversed, &KEY.chars().rev().collect::<String>());
     assert_found(Form::OtherCase, &KEY.to_lowercase());
@@ -38,7 +38,7 @@ fn each_plain_form_is_found() {
 }
 
 #[test]
-fn base64_is_found_in_each_alignment_and_depth() {
+fn a01_base64_is_found_in_each_alignment_and_depth() {
     for before in ["", "x", "xx", "user:"] {
         let once = base64(format!("{before}{KEY}").as_bytes());
         assert_found(Form::Base64, &once);
@@ -54,7 +54,7 @@ fn base64_is_found_in_each_alignment_and_depth() {
 }
 
 #[test]
-fn base64_is_found_in_the_alphabet_for_addresses() {
+fn a01_base64_is_found_in_the_alphabet_for_addresses() {
     let key = "k??>>~~?>~?>>~k?";
     let url = base64(key.as_bytes()).replace('+', "-").replace('/', "_");
     assert!(url.contains(['-', '_']));
@@ -63,7 +63,7 @@ fn base64_is_found_in_the_alphabet_for_addresses() {
 }
 
 #[test]
-fn each_way_to_write_bytes_as_numbers_is_found() {
+fn a01_each_way_to_write_bytes_as_numbers_is_found() {
     assert_found(Form::DecimalBytes, &format!("{:?}", KEY.as_bytes()));
     assert_found(Form::DecimalBytes, &format!("{:#?}", ByteString(KEY.into())));
     assert_found(Form::DecimalBytes, &each(KEY, |byte| format!("{byte} ")));
@@ -77,7 +77,7 @@ fn each_way_to_write_bytes_as_numbers_is_found() {
 }
 
 #[test]
-fn each_escape_is_found() {
+fn a01_each_escape_is_found() {
     assert_found(Form::Percent, &each(KEY, |byte| format!("%{byte:02x}")));
     assert_found(Form::Percent, &each(KEY, |byte| format!("%{byte:02X}")));
     assert_found(Form::Percent, "?q=q7Rv%2F%2BmT2xKp9");
@@ -88,7 +88,7 @@ fn each_escape_is_found() {
 }
 
 #[test]
-fn any_eight_private_bytes_are_found_and_seven_are_not() {
+fn a01_any_eight_private_bytes_are_found_and_seven_are_not() {
     assert_found(Form::Raw, "..mT2xKp9L..");
     assert_found(Form::Base64, &base64(b"..mT2xKp9L.."));
     assert_eq!(forms_in("..mT2xKp9.."), []);

@@ -65,7 +65,7 @@ impl Limits {
 pub struct CheckOptions {
     /// How much is asked.
     pub depth: Depth,
-    /// Whether the key was accepted before: it may then use what is reserved for such keys.
+    /// Whether the key was accepted before, or takes the place of one that is: it may then use what is reserved for such keys.
     pub proved: bool,
     /// When the account was asked last, as far as anybody knows; a process that has just begun does not.
     pub asked_before: Option<Timestamp>,

@@ -155,7 +155,7 @@ async fn a36_no_time_that_stands_in_a_status_makes_more_than_two_exchanges_a_min
             world.restart();
             world.run_for(A_SECOND).await;
             let before = world.calls();
-            let most = most_in_a_minute(&mut world, 8).await;
+            let most = most_in_a_minute(&mut world, 11).await;
             assert!(most <= 2, "{member} {ahead}: {most} exchanges in a minute");
             assert!(world.calls() > before, "{member} {ahead}: the token is renewed");
             assert_eq!(shows(&world.status(act.name), ConditionType::Ready), "+Ready", "{member} {ahead}");

@@ -2,10 +2,16 @@
 //! 23 and 36 of the reliability page, by number. In process on a clock that is set where days pass; otherwise the real
 //! binary, its own rights, the real API server.
 
+mod bombs;
 mod clocks;
+mod hosts;
 mod junk;
+mod lines;
+mod neighbours;
 mod outage;
+mod pairs;
 mod patience;
+mod refusals;
 mod rotation;
 
 use crate::controller::cast::Act;
@@ -13,6 +19,7 @@ use crate::simulator::IssuedKey;
 use crate::verdicts::world::{World, providers, shown};
 use connector_operator::api::{ConditionType, ConnectorCredentialStatus};
 use connector_operator::probe::Limits;
+use std::time::Duration;
 
 /// A world on a clock that is set, with deadlines that no reply on loopback misses.
 async fn world() -> World {
@@ -33,4 +40,14 @@ async fn proved(act: &Act) -> (World, IssuedKey) {
 /// A condition as `+Reason`, `-Reason`, `?Reason`, or nothing.
 fn shows(status: &ConnectorCredentialStatus, condition: ConditionType) -> String {
     shown(status, condition).unwrap_or_default()
+}
+
+/// Whether the tests that are long take their full length: `FULL_LENGTH=1 cargo test`.
+fn full_length() -> bool {
+    std::env::var_os("FULL_LENGTH").is_some_and(|full| !full.is_empty())
+}
+
+/// Lets real time pass.
+async fn pass(time: Duration) {
+    tokio::time::sleep(time).await;
 }

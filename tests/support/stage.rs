@@ -65,6 +65,13 @@ impl Stage {
         start(&self.bed, &self.namespace, self.directory.path(), flags).await
     }
 
+    /// The same with variables in its environment.
+    pub(crate) async fn another_operator_in(&self, environment: &[(&str, &str)], flags: &[&str]) -> Operator {
+        let args = arguments(&self.bed, &self.namespace, self.directory.path(), flags).await;
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Operator::spawn(&self.bed, &OperatorOptions { args, environment }).expect("the binary was built")
+    }
+
     /// Replaces the operator's configuration; the next operator reads it.
     pub(crate) fn configure(&self, config: &str) {
         std::fs::write(self.directory.path().join("config.yaml"), config).expect("it can be written to");
@@ -237,6 +244,11 @@ impl Stage {
 }
 
 async fn start(bed: &Bed, namespace: &str, directory: &std::path::Path, flags: &[&str]) -> Operator {
+    let args = arguments(bed, namespace, directory, flags).await;
+    Operator::spawn(bed, &OperatorOptions { args, environment: Vec::new() }).expect("the binary was built")
+}
+
+async fn arguments(bed: &Bed, namespace: &str, directory: &std::path::Path, flags: &[&str]) -> Vec<String> {
     let kubeconfig = bed.plane.operator_kubeconfig().await.expect("the account exists");
     let config = directory.join("config.yaml");
     let mut args: Vec<String> = ["--metrics-address=127.0.0.1:0", "--health-address=127.0.0.1:0", "--log-format=json"]
@@ -251,7 +263,7 @@ async fn start(bed: &Bed, namespace: &str, directory: &std::path::Path, flags: &
     args.push(format!("--config={}", config.display()));
     args.push(format!("--watch-namespace={namespace}"));
     args.extend(flags.iter().map(|flag| (*flag).to_owned()));
-    Operator::spawn(bed, &OperatorOptions { args, environment: Vec::new() }).expect("the binary was built")
+    args
 }
 
 /// The address in a log line with this message.

@@ -100,3 +100,28 @@ async fn a15_without_an_endpoint_flow_is_not_asked() {
     assert_eq!((world.calls(), ready.as_deref()), (0, Some("+EndpointNotConfigured")));
     assert!(world.published("out").is_some());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a15_many_on_one_secret_and_a_restart_each_minute_cost_what_one_undisturbed_credential_does() {
+    let full = std::env::var_os("FULL_LENGTH").is_some_and(|full| !full.is_empty());
+    let credentials = if full { 1000 } else { 10 };
+    let mut world = World::new(providers().await, patient());
+    let scopes = vec!["read:orders".to_owned()];
+    let key = world.simulator.add_key(NewKey { scopes, ..NewKey::of(Product::ZenFlow, "") });
+    world.put_secret("source", &key.key);
+    for n in 0..credentials {
+        let spec = json!({"provider": {"zenflow": {"scopes": ["read:orders"]}}, "keySecretRef": {"name": "source"}});
+        world.declare(&format!("erp-{n}"), &spec);
+    }
+    for _minute in 0..24 * 60 {
+        world.run_for(MINUTE).await;
+        // A restart, or another one that leads: neither knows what the former did.
+        world.restart();
+    }
+    let calls = world.calls();
+    assert!((22..=27).contains(&calls), "{credentials} cost {calls} calls");
+    for n in 0..credentials {
+        let ready = crate::verdicts::world::shown(&world.status(&format!("erp-{n}")), ConditionType::Ready);
+        assert_eq!(ready.as_deref(), Some("+Ready"));
+    }
+}

@@ -31,10 +31,10 @@ async fn until_expiring(world: &mut World, name: &str, wanted: bool, limit: Dura
     panic!("Expiring is not {wanted} after {limit:?}, at {}", world.now());
 }
 
-/// A credential that begins to expire a week from now.
+/// A credential that begins to expire two days from now.
 async fn expires(act: &Act) -> (World, Timestamp) {
     let (mut world, _) = proved(act).await;
-    let threshold = world.now() + DAY * 7;
+    let threshold = world.now() + DAY * 2;
     let mut spec = act.spec();
     spec["expiresAt"] = json!((threshold + HOUR * 48).to_string());
     spec["warnBefore"] = json!("48h");

@@ -2,7 +2,7 @@
 
 use super::{proved, shows, world};
 use crate::controller::cast::{self, Act};
-use crate::verdicts::world::{DAY, HOUR, MINUTE, World};
+use crate::verdicts::world::{HOUR, MINUTE, World};
 use connector_operator::api::ConditionType;
 use futures::future::join_all;
 use serde_json::json;
@@ -79,10 +79,10 @@ async fn a20_junk_costs_the_provider_no_more_than_the_account_s_tenth() {
         world.declare(&format!("junk-{n}"), &spec);
     }
     let mut hours = Vec::new();
-    for hour in 0..DAY.as_secs() / HOUR.as_secs() / 4 {
+    for hour in 0..3 {
         let before = world.calls();
         for n in 0..JUNK {
-            put_junk(&world, n, usize::try_from(hour).expect("a small number") + 1);
+            put_junk(&world, n, hour + 1);
         }
         world.run_for(HOUR).await;
         hours.push(world.calls() - before);

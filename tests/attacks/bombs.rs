@@ -61,7 +61,7 @@ fn memory(process: u32, line: &str) -> u64 {
 /// A credential beside the bombs, and how long it takes to get ready.
 async fn good(stage: &Stage, namespace: &str, n: usize) -> Duration {
     let (provider, settings, account) = settings(n);
-    let key = stage.issue(NewKey::of(provider, &account)).key;
+    let key = stage.simulator.add_key(NewKey::of(provider, &account)).key;
     let name = format!("good-{n}");
     let secret = json!({"metadata": {"name": name}, "stringData": {"api-key": key}});
     let secrets: Api<Secret> = stage.bed.api(namespace);

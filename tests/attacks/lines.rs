@@ -100,7 +100,7 @@ async fn a15_every_call_and_every_write_of_a_secret_is_one_line_of_the_log() {
             .await;
     }
     // A rotation, a change of type under one name, a dropped output, a repaired one.
-    let act = cast::inflow();
+    let act = cast::aventri();
     let second = stage.issue(act.new_key());
     stage.put_secret(&act.source(), &[("api-key", &second.key)]).await;
     let carries = |secret: &_| crate::support::stage::value(secret, "api-key").as_deref() == Some(second.key.as_str());

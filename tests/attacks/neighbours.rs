@@ -45,7 +45,7 @@ async fn a20_a_tenant_with_very_many_new_objects_delays_no_other() {
         stage.declare(&format!("many-{n}"), spec(&format!("keys-{}", n / 2000), &format!("k{n}"))).await;
     };
     stream::iter(0..number).map(declare).buffer_unordered(16).collect::<Vec<()>>().await;
-    let good = stage.issue(NewKey::of(Provider::ZenFlow, ""));
+    let good = stage.simulator.add_key(NewKey::of(Provider::ZenFlow, ""));
     let secret = json!({"metadata": {"name": "key"}, "stringData": {"api-key": good.key}});
     let secret = serde_json::from_value(secret).expect("a Secret");
     stage.bed.api::<Secret>(&other).create(&Default::default(), &secret).await.expect("it is made");

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// A call to the API server that failed. Nothing in it comes from the server but the HTTP code and the class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("cannot {verb} {resource}: {class}{}", Code(*code))]
+#[error("cannot {verb} {resource}: {}", self.cause())]
 pub struct Failure {
     /// What was asked for.
     pub verb: Verb,
@@ -101,6 +101,23 @@ impl Failure {
     pub const fn class(&self) -> Class {
         self.class
     }
+
+    /// Why, without what was asked for: `not found (404)`.
+    #[must_use]
+    pub const fn cause(&self) -> Cause {
+        Cause(self.class, self.code)
+    }
+}
+
+/// Why a file cannot be read or written, in words for a person.
+#[must_use]
+#[expect(clippy::wildcard_enum_match_arm, reason = "the system's list: all else is said as it says it")]
+pub fn refused_by_system(kind: std::io::ErrorKind) -> String {
+    match kind {
+        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        std::io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
+        other => other.to_string(),
+    }
 }
 
 fn read(error: &kube::Error) -> (Class, Option<u16>) {
@@ -188,12 +205,14 @@ impl fmt::Display for Class {
     }
 }
 
-/// ` (404)`, or nothing.
-struct Code(Option<u16>);
+/// Why a call failed: the class, and the code if there is one.
+#[derive(Debug, Clone, Copy)]
+pub struct Cause(Class, Option<u16>);
 
-impl fmt::Display for Code {
+impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.map_or(Ok(()), |code| write!(f, " ({code})"))
+        self.0.fmt(f)?;
+        self.1.map_or(Ok(()), |code| write!(f, " ({code})"))
     }
 }
 

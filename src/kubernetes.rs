@@ -2,6 +2,7 @@
 //!
 //! Nothing is inferred: no `KUBE_RS_DEBUG_*`, no proxy of the environment, no retries behind our back.
 
+use crate::error::refused_by_system;
 use crate::metrics::Metrics;
 use kube::client::ClientBuilder;
 use kube::config::{InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError};
@@ -23,7 +24,7 @@ const NO_PROXY: &str = "http://proxy.invalid";
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file cannot be read.
-    #[error("cannot read kubeconfig {0}: {1}")]
+    #[error("cannot read kubeconfig {}: {}", .0.display(), refused_by_system(*.1))]
     ReadKubeconfig(PathBuf, std::io::ErrorKind),
     /// The file is no kubeconfig.
     #[error("cannot parse kubeconfig{}", At(.0.as_deref()))]
@@ -31,6 +32,9 @@ pub enum Error {
     /// The context, or what it names, is not in the file.
     #[error("kubeconfig has no complete context {0}")]
     FindContext(String),
+    /// The cluster or user that was named is not in the file.
+    #[error("kubeconfig has no {0} {1}")]
+    FindEntry(&'static str, String),
     /// The file names no current context.
     #[error("kubeconfig has no current context; name one with --context")]
     ChooseContext,
@@ -51,18 +55,46 @@ pub enum Error {
     BuildClient,
 }
 
+/// What of which kubeconfig is meant. What is not named is the file's own choice.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Choice<'a> {
+    /// The files, which are merged, the first winning. None: the Pod's service account, else the default kubeconfig.
+    pub files: &'a [PathBuf],
+    /// The context.
+    pub context: Option<&'a str>,
+    /// The cluster, instead of the context's.
+    pub cluster: Option<&'a str>,
+    /// The user, instead of the context's.
+    pub user: Option<&'a str>,
+}
+
+impl Choice<'_> {
+    const fn names_something(&self) -> bool {
+        self.context.is_some() || self.cluster.is_some() || self.user.is_some()
+    }
+}
+
 /// Where the API server is, and who we are there: the given kubeconfig, else the Pod's service account, else the
 /// default kubeconfig (`KUBECONFIG`, `~/.kube/config`). A context without a file means the default kubeconfig.
 ///
 /// # Errors
 /// [`Error`], when what is found first cannot be used.
 pub async fn config(kubeconfig: Option<&Path>, context: Option<&str>) -> Result<Config, Error> {
-    let config = match kubeconfig {
-        Some(path) => from_file(read_file(path)?, context).await?,
-        None if context.is_some() => from_file(read_default()?, context).await?,
-        None => match Config::incluster_env() {
+    let file = kubeconfig.map(Path::to_owned);
+    chosen(Choice { files: file.as_slice(), context, ..Choice::default() }).await
+}
+
+/// The same for a choice with more to it.
+///
+/// # Errors
+/// [`Error`], when what is found first cannot be used.
+pub async fn chosen(choice: Choice<'_>) -> Result<Config, Error> {
+    let config = match choice.files {
+        [_, ..] => from_file(read_files(choice.files)?, choice).await?,
+        [] if choice.names_something() => from_file(read_default()?, choice).await?,
+        [] => match Config::incluster_env() {
             Ok(config) => config,
-            Err(InClusterError::ReadEnvironmentVariable(_)) => from_file(read_default()?, None).await?,
+            Err(InClusterError::ReadEnvironmentVariable(_)) => from_file(read_default()?, choice).await?,
             Err(error) => return Err(Error::UseServiceAccount(incomplete(&error))),
         },
     };
@@ -74,9 +106,17 @@ pub async fn config(kubeconfig: Option<&Path>, context: Option<&str>) -> Result<
 /// # Errors
 /// [`Error::BuildClient`], when TLS or authentication cannot be set up.
 pub fn client(config: Config, metrics: &Arc<Metrics>) -> Result<Client, Error> {
+    client_within(RESPONSE_TIMEOUT, config, metrics)
+}
+
+/// The same with another limit for a response's headers.
+///
+/// # Errors
+/// [`Error::BuildClient`], when TLS or authentication cannot be set up.
+pub fn client_within(limit: Duration, config: Config, metrics: &Arc<Metrics>) -> Result<Client, Error> {
     let host = config.cluster_url.authority().map(ToString::to_string).unwrap_or_default();
     let builder = ClientBuilder::try_from(limited(config)).map_err(|_| Error::BuildClient)?;
-    let limits = TimeoutLayer::new(RESPONSE_TIMEOUT);
+    let limits = TimeoutLayer::new(limit);
     Ok(builder.with_layer(&limits).with_layer(&metrics.requests(&host)).build())
 }
 
@@ -90,6 +130,19 @@ fn read_file(path: &Path) -> Result<Kubeconfig, Error> {
     Kubeconfig::read_from(path).map_err(|error| refused(&error, Some(path)))
 }
 
+/// Absent files of a list are passed over, as kubectl does.
+fn read_files(files: &[PathBuf]) -> Result<Kubeconfig, Error> {
+    let mut merged = None;
+    for path in files.iter().filter(|path| files.len() == 1 || path.exists()) {
+        let next = read_file(path)?;
+        merged = Some(match merged {
+            None => next,
+            Some(first) => Kubeconfig::merge(first, next).map_err(|error| refused(&error, Some(path)))?,
+        });
+    }
+    merged.ok_or(Error::FindCluster)
+}
+
 fn read_default() -> Result<Kubeconfig, Error> {
     Kubeconfig::read().map_err(|error| if is_absent(&error) { Error::FindCluster } else { refused(&error, None) })
 }
@@ -100,13 +153,21 @@ fn is_absent(error: &KubeconfigError) -> bool {
         || matches!(error, KubeconfigError::ReadConfig(source, _) if gone(source))
 }
 
-async fn from_file(mut file: Kubeconfig, context: Option<&str>) -> Result<Config, Error> {
+async fn from_file(mut file: Kubeconfig, choice: Choice<'_>) -> Result<Config, Error> {
+    // kube takes an unknown user for nobody.
+    if let Some(name) = choice.cluster.filter(|name| !file.clusters.iter().any(|one| one.name == **name)) {
+        return Err(Error::FindEntry("cluster", name.to_owned()));
+    }
+    if let Some(name) = choice.user.filter(|name| !file.auth_infos.iter().any(|one| one.name == **name)) {
+        return Err(Error::FindEntry("user", name.to_owned()));
+    }
     for cluster in file.clusters.iter_mut().filter_map(|named| named.cluster.as_mut()) {
         if cluster.proxy_url.as_deref().is_none_or(str::is_empty) {
             cluster.proxy_url = Some(NO_PROXY.to_owned());
         }
     }
-    let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
+    let [context, cluster, user] = [choice.context, choice.cluster, choice.user].map(|name| name.map(str::to_owned));
+    let options = KubeConfigOptions { context, cluster, user };
     let read = Config::from_custom_kubeconfig(file, &options).await;
     let mut config = read.map_err(|error| refused(&error, None))?;
     if config.proxy_url.take().and_then(|url| url.host().map(str::to_owned)).as_deref() != Some("proxy.invalid") {

@@ -30,7 +30,7 @@ const LOST: Duration = Duration::from_secs(3);
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The configuration file cannot be read.
-    #[error("cannot read --config {0}: {1}")]
+    #[error("cannot read --config {}: {}", .0.display(), crate::error::refused_by_system(*.1))]
     ReadConfig(PathBuf, std::io::ErrorKind),
     /// The configuration is refused.
     #[error("--config {0}: {1}")]

@@ -1,19 +1,19 @@
 //! Which cluster, which namespace, as whom? kubectl's flags, and reads whose failures say what to do.
 
-use super::trouble::Trouble;
+use super::Shown;
+use super::object;
+use super::trouble::{Attempt, Trouble};
 use crate::api::ConnectorCredential;
 use crate::clock::SystemClock;
-use crate::error::{Failure, Verb};
-use crate::kubernetes;
+use crate::error::{Class, Failure, Verb};
+use crate::kubernetes::{self, Choice, RESPONSE_TIMEOUT};
 use crate::metrics::Metrics;
 use clap::{ArgAction, Args};
 use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
 use kube::api::ListParams;
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Api, Client, Config, Resource};
+use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
-use std::ffi::OsString;
 use std::fmt::Debug;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,6 +21,10 @@ use std::time::Duration;
 
 /// Objects of one page of a list.
 const PAGE: u32 = 500;
+/// Nobody waits longer for a request.
+const FOR_EVER: Duration = Duration::from_secs(365 * 86_400);
+/// So many names are told to who asks for one that is not there.
+const FEW: usize = 8;
 
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Cluster")]
@@ -28,9 +32,9 @@ pub(super) struct ClusterFlags {
     /// The namespace [default: the context's]
     #[arg(short, long, value_name = "NAME")]
     namespace: Option<String>,
-    /// The kubeconfig file
-    #[arg(long, value_name = "FILE", env = "KUBECONFIG", hide_env_values = true)]
-    kubeconfig: Option<OsString>,
+    /// The kubeconfig file [default: those of KUBECONFIG, else ~/.kube/config]
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
     /// The kubeconfig's context
     #[arg(long, value_name = "NAME")]
     context: Option<String>,
@@ -44,15 +48,19 @@ pub(super) struct ClusterFlags {
     #[arg(long = "as", value_name = "USER")]
     impersonate: Option<String>,
     /// Act as a member of this group; may be repeated
-    #[arg(long = "as-group", value_name = "GROUP", action = ArgAction::Append)]
+    #[arg(long = "as-group", value_name = "GROUP", action = ArgAction::Append, requires = "impersonate")]
     groups: Vec<String>,
-    /// How long one request may take, such as 10s
-    #[arg(long, value_name = "DURATION", value_parser = span)]
+    /// How long one request may take, such as 10s; 0 means for ever [default: 30s]
+    #[arg(long, value_name = "DURATION", value_parser = limit)]
     request_timeout: Option<Duration>,
 }
 
-fn span(text: &str) -> Result<Duration, String> {
-    crate::api::parse_duration(text).ok_or_else(|| "a duration is written as 10s, 2m or 1h".to_owned())
+/// As kubectl reads it: a number alone is seconds, and none is no limit.
+fn limit(text: &str) -> Result<Duration, String> {
+    let seconds = || text.parse::<u32>().ok().map(|seconds| Duration::from_secs(seconds.into()));
+    let limit = crate::api::parse_duration(text).or_else(seconds);
+    let limit = limit.ok_or_else(|| "a duration is written as 10s, 2m or 1h; 0 means for ever".to_owned())?;
+    Ok(if limit.is_zero() { FOR_EVER } else { limit })
 }
 
 impl ClusterFlags {
@@ -71,12 +79,12 @@ impl ClusterFlags {
         };
         Self {
             namespace: find(&["-n", "--namespace"]),
-            kubeconfig: find(&["--kubeconfig"]).map(OsString::from).or_else(|| std::env::var_os("KUBECONFIG")),
+            kubeconfig: find(&["--kubeconfig"]).map(PathBuf::from),
             context: find(&["--context"]),
             cluster: find(&["--cluster"]),
             user: find(&["--user"]),
-            impersonate: None,
-            groups: Vec::new(),
+            impersonate: find(&["--as"]),
+            groups: find(&["--as-group"]).into_iter().collect(),
             request_timeout: None,
         }
     }
@@ -88,48 +96,50 @@ pub(super) struct Cluster {
     pub(super) client: Client,
     pub(super) namespace: String,
     pub(super) clock: SystemClock,
+    pub(super) shown: Shown,
+    /// ` --as NAME`, if the user acts as somebody else: hints must do so too.
+    acting: String,
 }
 
 impl ClusterFlags {
     /// Connects; nothing is sent yet.
-    pub(super) async fn connect(&self) -> Result<Cluster, Trouble> {
-        let mut config = self.config().await?;
+    pub(super) async fn connect(&self, shown: Shown) -> Result<Cluster, Trouble> {
+        let files = self.files();
+        let choice = Choice {
+            files: &files,
+            context: self.context.as_deref(),
+            cluster: self.cluster.as_deref(),
+            user: self.user.as_deref(),
+        };
+        let mut config = kubernetes::chosen(choice).await?;
         config.auth_info.impersonate = self.impersonate.clone().or(config.auth_info.impersonate);
         if !self.groups.is_empty() {
             config.auth_info.impersonate_groups = Some(self.groups.clone());
         }
-        if let Some(limit) = self.request_timeout {
-            config.read_timeout = Some(limit);
-        }
         let namespace = self.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
         let clock = SystemClock::new();
         let metrics = Arc::new(Metrics::new(Arc::new(clock), 1));
-        Ok(Cluster { client: kubernetes::client(config, &metrics)?, namespace, clock })
+        let client = kubernetes::client_within(self.request_timeout.unwrap_or(RESPONSE_TIMEOUT), config, &metrics)?;
+        Ok(Cluster { client, namespace, clock, shown, acting: self.acting() })
     }
 
-    /// A list of files, as KUBECONFIG may be, is the default kubeconfig's business.
-    fn file(&self) -> Option<PathBuf> {
-        let given = self.kubeconfig.as_ref().filter(|given| !given.is_empty())?;
-        if given.to_string_lossy().contains(':') { None } else { Some(PathBuf::from(given)) }
-    }
-
-    async fn config(&self) -> Result<Config, Trouble> {
-        let file = self.file();
-        if self.cluster.is_none() && self.user.is_none() {
-            return Ok(kubernetes::config(file.as_deref(), self.context.as_deref()).await?);
+    /// kubectl's variable comes before the Pod's service account.
+    fn files(&self) -> Vec<PathBuf> {
+        if let Some(file) = &self.kubeconfig {
+            return vec![file.clone()];
         }
-        let read = file.as_ref().map_or_else(Kubeconfig::read, Kubeconfig::read_from);
-        // The error may quote the file, which may hold a token.
-        let unusable = || {
-            Trouble::new("cannot use the kubeconfig with --cluster and --user")
-                .hint("see what it holds: kubectl config view")
-        };
-        let file = read.map_err(|_| unusable())?;
-        let options =
-            KubeConfigOptions { context: self.context.clone(), cluster: self.cluster.clone(), user: self.user.clone() };
-        let mut config = Config::from_custom_kubeconfig(file, &options).await.map_err(|_| unusable())?;
-        config.proxy_url = None;
-        Ok(config)
+        let listed = std::env::var_os("KUBECONFIG").unwrap_or_default();
+        std::env::split_paths(&listed).filter(|path| !path.as_os_str().is_empty()).collect()
+    }
+
+    /// Whether one namespace is meant, and no other.
+    pub(super) const fn names_namespace(&self) -> bool {
+        self.namespace.is_some()
+    }
+
+    fn acting(&self) -> String {
+        let user = self.impersonate.iter().map(|name| format!(" --as {name}"));
+        user.chain(self.groups.iter().map(|name| format!(" --as-group {name}"))).collect()
     }
 }
 
@@ -147,17 +157,49 @@ impl Cluster {
 
     /// Reads one credential.
     pub(super) async fn credential(&self, name: &str) -> Result<ConnectorCredential, Trouble> {
-        let what = format!("cannot read ConnectorCredential {name}");
-        self.api::<ConnectorCredential>()
-            .get(name)
-            .await
-            .map_err(|error| self.trouble((Verb::Get, "connectorcredentials"), &error, &what))
+        let found = self.api::<ConnectorCredential>().get(name).await;
+        match found {
+            Ok(found) => Ok(found),
+            Err(error) => {
+                let what = format!("cannot read ConnectorCredential {name}");
+                Err(self.lost(&Failure::new(Verb::Get, "connectorcredentials", &error), &what).await)
+            }
+        }
     }
 
     /// Says what a failed call means.
-    pub(super) fn trouble(&self, (verb, resource): (Verb, &'static str), error: &kube::Error, what: &str) -> Trouble {
-        let failure = Failure::new(verb, resource, error);
-        Trouble::call(&failure, what, Some(&self.namespace))
+    pub(super) fn trouble(&self, failure: &Failure, what: &str) -> Trouble {
+        self.trouble_in(Some(&self.namespace), failure, what)
+    }
+
+    /// The same in another namespace, or in all.
+    pub(super) fn trouble_in(&self, namespace: Option<&str>, failure: &Failure, what: &str) -> Trouble {
+        Trouble::call(failure, &Attempt { what, namespace, program: self.shown.program, acting: &self.acting })
+    }
+
+    /// Says what a failed call about one credential means. If it is not there: which there are.
+    pub(super) async fn lost(&self, failure: &Failure, what: &str) -> Trouble {
+        let trouble = self.trouble(failure, what);
+        if failure.class() != Class::NotFound {
+            return trouble;
+        }
+        let found = self.list::<ConnectorCredential>(&self.api(), ListParams::default(), "connectorcredentials").await;
+        match found {
+            Ok(found) if found.is_empty() => {
+                let (place, program) = (&self.namespace, self.shown.program);
+                trouble.hint(format!("there is none in namespace {place}; of all namespaces: {program} list -A"))
+            }
+            Ok(found) => {
+                let mut names: Vec<_> = found.iter().take(FEW).map(object::name).collect();
+                if found.len() > FEW {
+                    names.push("…");
+                }
+                trouble.hint(format!("in namespace {} there are: {}", self.namespace, names.join(", ")))
+            }
+            // Without the definition a list is not found either.
+            Err(failure) if failure.class() == Class::NotFound => self.trouble(&failure, what),
+            Err(_) => trouble,
+        }
     }
 
     /// Reads all objects of a kind, page by page.

@@ -6,6 +6,7 @@ use super::output::Output;
 use super::trouble::{Ending, Trouble};
 use super::{NAME, Shown, command};
 use crate::api::ConnectorCredential;
+use crate::error::refused_by_system;
 use clap::{Args, ValueEnum};
 use clap_complete::engine::{CompletionCandidate, complete};
 use clap_complete::env::{CompleteEnv, Shells};
@@ -74,7 +75,7 @@ impl Man {
         let pages = command(Shown { program: NAME });
         let written = clap_mangen::generate_to(pages, &self.directory);
         written.map(|()| Ending::Good).map_err(|error| {
-            Trouble::new(format!("cannot write to {}: {}", self.directory.display(), error.kind()))
+            Trouble::new(format!("cannot write to {}: {}", self.directory.display(), refused_by_system(error.kind())))
                 .hint("name a directory that exists and may be written to")
         })
     }
@@ -116,7 +117,7 @@ pub(super) fn names() -> Vec<CompletionCandidate> {
 }
 
 async fn list(flags: &ClusterFlags) -> BTreeSet<String> {
-    let Ok(cluster) = flags.connect().await else { return BTreeSet::new() };
+    let Ok(cluster) = flags.connect(Shown { program: NAME }).await else { return BTreeSet::new() };
     let found =
         cluster.list::<ConnectorCredential>(&cluster.api(), ListParams::default(), "connectorcredentials").await;
     found.unwrap_or_default().iter().map(|object| object::name(object).to_owned()).collect()

@@ -35,7 +35,7 @@ pub(super) struct List {
     /// The form of the result
     #[arg(short, long, value_name = "FORM", default_value = "table")]
     output: Form,
-    /// Leave the names of columns out
+    /// Leave the names of columns out, and the timeline
     #[arg(long)]
     no_headers: bool,
     #[command(flatten)]
@@ -44,7 +44,7 @@ pub(super) struct List {
 
 impl List {
     pub(super) async fn run(self, output: Output, shown: &Shown) -> Result<Ending, Trouble> {
-        let cluster = self.cluster.connect().await?;
+        let cluster = self.cluster.connect(*shown).await?;
         let api: Api<ConnectorCredential> =
             if self.all_namespaces { Api::all(cluster.client.clone()) } else { cluster.api() };
         let mut params = ListParams::default();
@@ -53,7 +53,7 @@ impl List {
         let namespace = (!self.all_namespaces).then_some(cluster.namespace.as_str());
         let found = cluster.list(&api, params, "connectorcredentials").await;
         let mut found =
-            found.map_err(|failure| Trouble::call(&failure, "cannot list ConnectorCredentials", namespace))?;
+            found.map_err(|failure| cluster.trouble_in(namespace, &failure, "cannot list ConnectorCredentials"))?;
         found.sort_by(|one, other| {
             let key =
                 |object: &ConnectorCredential| (object::namespace(object).to_owned(), object::name(object).to_owned());
@@ -67,7 +67,10 @@ impl List {
         let now = cluster.now();
         object::print(&found, (false, self.output), output, || {
             let mut page = self.table(&found, now);
-            page.append(timeline(&found, self.all_namespaces, now));
+            // Who wants no headers reads rows by a program.
+            if !self.no_headers {
+                page.append(timeline(&found, self.all_namespaces, now));
+            }
             page
         })?;
         Ok(Ending::Good)
@@ -104,7 +107,7 @@ impl List {
         }
         row.extend([
             object::name(object).into(),
-            provider(object).into(),
+            object::provider_name(object).into(),
             Word::new(ready.map_or("Unknown", |ready| &ready.status), ready_tone(object)),
             ready.map_or("<none>", |ready| &ready.reason).into(),
             Word::from(expires),
@@ -118,11 +121,6 @@ impl List {
         row.push(ago(object.metadata.creation_timestamp.as_ref().map(|time| time.0)).into());
         row
     }
-}
-
-/// The provider as `spec.provider` names it: short.
-fn provider(object: &ConnectorCredential) -> &'static str {
-    object.spec.provider.chosen().map_or("<none>", |provider| provider.profile().kind.name())
 }
 
 fn end(object: &ConnectorCredential) -> Option<&k8s_openapi::apimachinery::pkg::apis::meta::v1::Time> {

@@ -11,6 +11,7 @@ mod list;
 mod object;
 mod output;
 mod page;
+mod progress;
 mod remedy;
 mod render;
 mod report;
@@ -173,13 +174,13 @@ fn run(task: Task, output: Output, shown: &Shown) -> Result<Ending, Trouble> {
         Task::Verify(verify) => wait(verify.run(output, shown)),
         Task::Status(status) => wait(status.run(output, shown)),
         Task::List(list) => wait(list.run(output, shown)),
-        Task::Tree(tree) => wait(tree.run(output)),
-        Task::Render(render) => wait(render.run(output)),
+        Task::Tree(tree) => wait(tree.run(output, shown)),
+        Task::Render(render) => wait(render.run(output, shown)),
         Task::Reconcile(reconcile) => wait(reconcile.run(output, shown)),
-        Task::Suspend(suspend) => wait(suspend.run(output)),
-        Task::Resume(resume) => wait(resume.run(output)),
+        Task::Suspend(suspend) => wait(suspend.run(output, shown)),
+        Task::Resume(resume) => wait(resume.run(output, shown)),
         Task::Check(check) => wait(check.run(output, shown)),
-        Task::Report(report) => wait(report.run(output)),
+        Task::Report(report) => wait(report.run(output, shown)),
     }
 }
 

@@ -11,6 +11,20 @@ use serde_json::{Value, json};
 /// The kind as `-o name` and mutations print it.
 pub(super) const RESOURCE: &str = "connectorcredential.connector-operator.io";
 
+/// The kind as users write it before a name, as in what `-o name` prints.
+const PREFIXES: [&str; 5] =
+    [RESOURCE, "connectorcredentials.connector-operator.io", "connectorcredential", "connectorcredentials", "concred"];
+
+/// The name of a credential, with or without its kind before it.
+pub(super) fn named(text: &str) -> Result<String, String> {
+    let name = match text.split_once('/') {
+        Some((kind, name)) if PREFIXES.contains(&kind) => name,
+        Some(_) => return Err("name a ConnectorCredential, as in erp or concred/erp".to_owned()),
+        None => text,
+    };
+    if name.is_empty() { Err("a name is not empty".to_owned()) } else { Ok(name.to_owned()) }
+}
+
 /// kubectl's forms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Form {
@@ -81,6 +95,11 @@ pub(super) fn condition(object: &ConnectorCredential, kind: ConditionType) -> Op
 /// The provider's name as its maker writes it.
 pub(super) fn provider(object: &ConnectorCredential) -> &'static str {
     object.spec.provider.chosen().map_or("<none>", |provider| provider.profile().display)
+}
+
+/// The provider's short name, as `status.provider` has it.
+pub(super) fn provider_name(object: &ConnectorCredential) -> &'static str {
+    object.spec.provider.chosen().map_or("<none>", |provider| provider.profile().kind.name())
 }
 
 /// Whether Ready is True, of the newest generation.

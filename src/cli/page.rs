@@ -157,6 +157,15 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// The text, or its beginning and `…` if it is longer than `width`.
+pub(super) fn cut(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    let begin: String = text.chars().take(width.saturating_sub(1)).collect();
+    format!("{}…", begin.trim_end())
+}
+
 /// How long from one time to another, in kubectl's short form: `45s`, `12m`, `5h`, `3d`.
 pub(super) fn span(from: Timestamp, to: Timestamp) -> String {
     let seconds = to.as_second().saturating_sub(from.as_second()).max(0);

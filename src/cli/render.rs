@@ -1,5 +1,6 @@
 //! `render`: the outputs as they would be. Calls no provider, and reads no key unless told to show it.
 
+use super::Shown;
 use super::cluster::{Cluster, ClusterFlags};
 use super::completion;
 use super::object;
@@ -7,7 +8,7 @@ use super::output::{self, Output};
 use super::trouble::{Ending, Trouble};
 use crate::api::{ConnectorCredential, Output as Declared};
 use crate::credential::{AccessToken, Key};
-use crate::error::Verb;
+use crate::error::{Failure, Verb};
 use crate::outputs::{Rendered, labels, render, token_in};
 use crate::policy::publishing::{Beside, is_local, material};
 use crate::policy::violation::violation;
@@ -27,7 +28,7 @@ const REDACTED: &str = "REDACTED";
 #[derive(Debug, Args)]
 pub(super) struct Render {
     /// The credential
-    #[arg(value_name = "NAME", add = ArgValueCandidates::new(completion::names))]
+    #[arg(value_name = "NAME", value_parser = object::named, add = ArgValueCandidates::new(completion::names))]
     name: String,
     /// Show keys and tokens as they are
     #[arg(long)]
@@ -61,9 +62,9 @@ struct Filling {
 }
 
 impl Render {
-    pub(super) async fn run(self, output: Output) -> Result<Ending, Trouble> {
+    pub(super) async fn run(self, output: Output, shown: &Shown) -> Result<Ending, Trouble> {
         let settings = super::site::settings(self.config.as_deref())?;
-        let cluster = self.cluster.connect().await?;
+        let cluster = self.cluster.connect(*shown).await?;
         let object = cluster.credential(&self.name).await?;
         let kind = object.spec.provider.chosen().map(|provider| provider.profile().kind);
         let mut seen = Observed {
@@ -130,7 +131,9 @@ async fn real(cluster: &Cluster, seen: &mut Observed) -> Result<Filling, Trouble
     let secrets = cluster.api::<Secret>();
     let read = async |name: &str| {
         let found = secrets.get_opt(name).await;
-        found.map_err(|error| cluster.trouble((Verb::Get, "secrets"), &error, &format!("cannot read Secret {name}")))
+        found.map_err(|error| {
+            cluster.trouble(&Failure::new(Verb::Get, "secrets", &error), &format!("cannot read Secret {name}"))
+        })
     };
     let name = seen.object.spec.key_secret_ref.name.clone();
     seen.source = read(&name).await?.map_or(Source::Missing, |secret| Source::Found(Box::new(secret)));

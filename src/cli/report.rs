@@ -1,5 +1,6 @@
 //! `report`: what a maintainer needs to help, and nothing secret. No data of a Secret is ever read.
 
+use super::Shown;
 use super::cluster::{Cluster, ClusterFlags};
 use super::completion;
 use super::object;
@@ -21,7 +22,7 @@ use std::collections::BTreeSet;
 #[derive(Debug, Args)]
 pub(super) struct Report {
     /// Only these credentials
-    #[arg(value_name = "NAME", add = ArgValueCandidates::new(completion::names))]
+    #[arg(value_name = "NAME", value_parser = object::named, add = ArgValueCandidates::new(completion::names))]
     names: Vec<String>,
     /// The operator's own namespace
     #[arg(long, value_name = "NAME", default_value = "connector-operator")]
@@ -31,18 +32,12 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub(super) async fn run(self, output: Output) -> Result<Ending, Trouble> {
-        let cluster = self.cluster.connect().await?;
-        let listed = cluster.list(&cluster.api(), ListParams::default(), "connectorcredentials").await;
-        let what = "cannot list ConnectorCredentials";
-        let mut found: Vec<ConnectorCredential> =
-            listed.map_err(|failure| Trouble::call(&failure, what, Some(&cluster.namespace)))?;
-        if !self.names.is_empty() {
-            found.retain(|object| self.names.iter().any(|name| name == object::name(object)));
-        }
+    pub(super) async fn run(self, output: Output, shown: &Shown) -> Result<Ending, Trouble> {
+        let cluster = self.cluster.connect(*shown).await?;
+        let found = self.credentials(&cluster).await?;
         let version = cluster.client.apiserver_version().await.ok();
         let report = json!({
-            "about": "Report of connectorctl: no data of Secrets, no annotations, no free texts. Read it before you send it.",
+            "about": "Report of connectorctl: no data of Secrets, no labels, no annotations, no free texts. Read it before you send it.",
             "time": cluster.now().to_string(),
             "connectorctl": env!("CARGO_PKG_VERSION"),
             "kubernetes": version.map(|version| version.git_version),
@@ -54,6 +49,19 @@ impl Report {
         });
         output.data(&report, Form::Yaml)?;
         Ok(Ending::Good)
+    }
+
+    /// All of the namespace, or those that are named: each must be there.
+    async fn credentials(&self, cluster: &Cluster) -> Result<Vec<ConnectorCredential>, Trouble> {
+        if self.names.is_empty() {
+            let listed = cluster.list(&cluster.api(), ListParams::default(), "connectorcredentials").await;
+            return listed.map_err(|failure| cluster.trouble(&failure, "cannot list ConnectorCredentials"));
+        }
+        let mut found = Vec::new();
+        for name in &self.names {
+            found.push(cluster.credential(name).await?);
+        }
+        Ok(found)
     }
 
     /// The operator's Deployments: images, flags and replicas.
@@ -80,14 +88,21 @@ impl Report {
     }
 }
 
-/// A credential without annotations, description and texts of templates, which may hold anything.
+/// Free texts of the spec, which may hold anything, a key that was pasted into the wrong field too.
+const FREE: [&str; 3] =
+    ["/spec/description", "/spec/provider/flow/reference", "/spec/provider/flow/checkoutTheme/logoURL"];
+
+/// A credential without labels, annotations, free texts and texts of templates.
 fn redacted(credential: &ConnectorCredential) -> Value {
     let mut value = object::plain(credential);
     if let Some(meta) = value.get_mut("metadata").and_then(Value::as_object_mut) {
         meta.remove("annotations");
+        meta.remove("labels");
     }
-    if let Some(text) = value.pointer_mut("/spec/description") {
-        *text = blank(text);
+    for path in FREE {
+        if let Some(text) = value.pointer_mut(path) {
+            *text = blank(text);
+        }
     }
     let outputs = value.pointer_mut("/spec/outputs").and_then(Value::as_array_mut);
     for output in outputs.into_iter().flatten() {

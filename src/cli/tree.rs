@@ -1,6 +1,7 @@
 //! `tree`: from the source Secret over the credential and its outputs to the Pods that use them, and their owners.
 
-use super::cluster::ClusterFlags;
+use super::Shown;
+use super::cluster::{Cluster, ClusterFlags};
 use super::completion;
 use super::consumers::{Consumer, consumers, hidden};
 use super::object::{self, condition};
@@ -19,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Debug, Args)]
 pub(super) struct Tree {
     /// The credential
-    #[arg(value_name = "NAME", add = ArgValueCandidates::new(completion::names))]
+    #[arg(value_name = "NAME", value_parser = object::named, add = ArgValueCandidates::new(completion::names))]
     name: String,
     #[command(flatten)]
     cluster: ClusterFlags,
@@ -36,8 +37,8 @@ fn leaf(name: impl AsRef<str>, note: impl Into<Word>) -> Branch {
 }
 
 impl Tree {
-    pub(super) async fn run(self, output: Output) -> Result<Ending, Trouble> {
-        let cluster = self.cluster.connect().await?;
+    pub(super) async fn run(self, output: Output, shown: &Shown) -> Result<Ending, Trouble> {
+        let cluster = self.cluster.connect(*shown).await?;
         let object = cluster.credential(&self.name).await?;
         let outputs = match object.spec.publish_policy {
             Some(PublishPolicy::Never) => Vec::new(),
@@ -73,7 +74,7 @@ fn title(object: &ConnectorCredential) -> Vec<Word> {
     vec![Word::new(name, Tone::Strong), "  ".into(), Word::new(note, ready_tone(object))]
 }
 
-async fn source_state(cluster: &super::cluster::Cluster, name: &str) -> Word {
+async fn source_state(cluster: &Cluster, name: &str) -> Word {
     match cluster.api::<Secret>().get_metadata_opt(name).await {
         Ok(Some(_)) => "holds the key".into(),
         Ok(None) => Word::new("does not exist", Tone::Bad),
@@ -82,7 +83,7 @@ async fn source_state(cluster: &super::cluster::Cluster, name: &str) -> Word {
 }
 
 /// Whether the Secret is there, and ours. Its metadata are read, never its data.
-async fn state(cluster: &super::cluster::Cluster, name: &str, uid: Option<&str>) -> Word {
+async fn state(cluster: &Cluster, name: &str, uid: Option<&str>) -> Word {
     match cluster.api::<Secret>().get_metadata_opt(name).await {
         Ok(Some(found)) => {
             let mut owners = found.metadata.owner_references.iter().flatten();

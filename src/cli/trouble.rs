@@ -9,7 +9,7 @@ use std::process::ExitCode;
 pub(super) enum Ending {
     /// All is good.
     Good,
-    /// It was done, and something is not healthy.
+    /// Something is not healthy, or was not done, and it was said what.
     Unhealthy,
 }
 
@@ -74,38 +74,70 @@ impl Trouble {
         }
     }
 
-    /// A call to the API server that failed, about `what`, in a namespace or in all.
-    pub(super) fn call(failure: &Failure, what: &str, namespace: Option<&str>) -> Self {
-        let place = namespace.map_or_else(|| "in all namespaces".to_owned(), |name| format!("in namespace {name}"));
-        let trouble = Self::new(format!("{what} {place}: {failure}"));
+    /// A call to the API server that failed.
+    pub(super) fn call(failure: &Failure, attempt: &Attempt<'_>) -> Self {
+        let (place, program) = (attempt.place(), attempt.program);
+        let trouble = Self::new(format!("{} {place}: {}", attempt.what, failure.cause()));
         match failure.class() {
-            Class::Forbidden => {
-                let flag = namespace.map_or_else(|| "-A".to_owned(), |name| format!("-n {name}"));
-                let resource = match failure.resource {
-                    "connectorcredentials" => "connectorcredentials.connector-operator.io",
-                    other => other,
-                };
-                let check = format!("see what you may do: kubectl auth can-i {} {resource} {flag}", failure.verb);
-                let trouble = trouble.hint(format!(
-                    "you lack the right to {} {} {place}; ask an administrator for it",
-                    failure.verb, failure.resource
-                ));
-                let trouble = trouble.hint(check);
-                if namespace.is_none() && failure.verb == Verb::List {
-                    trouble.hint("to look into one namespace that you may read, name it with -n")
-                } else {
-                    trouble
-                }
-            }
+            Class::Forbidden => attempt.forbidden(failure, trouble),
             Class::Unauthorized => trouble.hint("log in again, or name another context with --context"),
             Class::Unavailable | Class::Timeout => trouble
                 .hint("is this the right cluster? see kubectl config current-context, or name one with --context"),
             Class::NotFound if matches!(failure.verb, Verb::List | Verb::Watch) => trouble
                 .hint("the cluster does not know ConnectorCredentials: install the operator, or its definition first")
-                .hint("connectorctl crd | kubectl apply --server-side -f -"),
-            Class::NotFound => trouble.hint("see what there is: connectorctl list -A"),
+                .hint(format!("{program} crd | kubectl apply --server-side -f -")),
+            Class::Invalid if failure.verb == Verb::List => trouble
+                .hint("labels are selected as -l team=erp or -l 'team in (erp, crm)'")
+                .hint(format!("fields that can be selected: {}", selectable_fields().join(", "))),
             Class::Conflict => trouble.hint("try again"),
-            Class::AlreadyExists | Class::Invalid | Class::Throttled(_) | Class::Gone | Class::Unexpected => trouble,
+            Class::NotFound
+            | Class::AlreadyExists
+            | Class::Invalid
+            | Class::Throttled(_)
+            | Class::Gone
+            | Class::Unexpected => trouble,
+        }
+    }
+}
+
+/// The fields that the definition allows `--field-selector` to name.
+fn selectable_fields() -> Vec<String> {
+    let fields = crate::crd::crd().spec.versions.into_iter().filter_map(|version| version.selectable_fields);
+    let declared = fields.flatten().map(|field| field.json_path.trim_start_matches('.').to_owned());
+    std::iter::once("metadata.name".to_owned()).chain(declared).collect()
+}
+
+/// What was attempted when a call failed.
+pub(super) struct Attempt<'a> {
+    /// `cannot …`.
+    pub(super) what: &'a str,
+    /// Where; in all namespaces without.
+    pub(super) namespace: Option<&'a str>,
+    /// What a user types.
+    pub(super) program: &'a str,
+    /// ` --as NAME`, if the user acts as somebody else.
+    pub(super) acting: &'a str,
+}
+
+impl Attempt<'_> {
+    fn place(&self) -> String {
+        self.namespace.map_or_else(|| "in all namespaces".to_owned(), |name| format!("in namespace {name}"))
+    }
+
+    fn forbidden(&self, failure: &Failure, trouble: Trouble) -> Trouble {
+        let flag = self.namespace.map_or_else(|| "-A".to_owned(), |name| format!("-n {name}"));
+        let resource = match failure.resource {
+            "connectorcredentials" => "connectorcredentials.connector-operator.io",
+            other => other,
+        };
+        let (verb, place) = (failure.verb, self.place());
+        let lacking = format!("you lack the right to {verb} {} {place}; ask an administrator for it", failure.resource);
+        let check = format!("see what you may do: kubectl auth can-i {verb} {resource} {flag}{}", self.acting);
+        let trouble = trouble.hint(lacking).hint(check);
+        if self.namespace.is_none() && verb == Verb::List {
+            trouble.hint("to look into one namespace that you may read, name it with -n")
+        } else {
+            trouble
         }
     }
 }
@@ -114,6 +146,7 @@ impl From<kubernetes::Error> for Trouble {
     fn from(error: kubernetes::Error) -> Self {
         let hint = match error {
             kubernetes::Error::FindCluster => "name a kubeconfig with --kubeconfig, or set KUBECONFIG",
+            kubernetes::Error::FindEntry(..) => "see what there is: kubectl config view",
             kubernetes::Error::FindContext(_) | kubernetes::Error::ChooseContext => {
                 "see the contexts that there are: kubectl config get-contexts"
             }

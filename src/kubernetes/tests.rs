@@ -65,7 +65,26 @@ async fn what_is_wrong_with_a_file_is_said_without_its_content() {
     std::fs::write(&path, format!("token: [{TOKEN}")).expect("it can be written");
     assert_eq!(refusal(&path, None).await, format!("cannot parse kubeconfig {}", path.display()));
     let absent = directory.path().join("absent");
-    assert!(refusal(&absent, None).await.ends_with("entity not found"));
+    assert!(refusal(&absent, None).await.ends_with("there is no such file"));
+}
+
+#[tokio::test]
+async fn a_cluster_or_user_that_is_not_there_is_named() {
+    let (directory, path) = kubeconfig("server: 'https://api.example'");
+    let files = [directory.path().join("absent"), path];
+    let choice = Choice { files: &files, ..Choice::default() };
+    let found =
+        chosen(Choice { cluster: Some("one"), user: Some("one"), ..choice }).await.expect("absent is passed over");
+    assert_eq!(found.cluster_url, "https://api.example");
+    assert!(!found.default_retry);
+    for (choice, said) in [
+        (Choice { cluster: Some("two"), ..choice }, "kubeconfig has no cluster two"),
+        (Choice { user: Some("two"), ..choice }, "kubeconfig has no user two"),
+        (Choice { files: &files[..1], ..choice }, "there is no such file"),
+    ] {
+        let error = chosen(choice).await.expect_err("it is refused");
+        assert!(error.to_string().ends_with(said), "{error}");
+    }
 }
 
 fn at(listener: &TcpListener) -> SocketAddr {

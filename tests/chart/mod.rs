@@ -19,6 +19,7 @@ mod network;
 mod policy;
 mod releases;
 mod rendering;
+mod rights;
 mod values;
 
 use std::collections::BTreeMap;
@@ -259,9 +260,9 @@ fn rights_are_exactly_those_of_the_design() {
     let wanted = |secrets: &[&str]| {
         json!([
             {"apiGroups": ["connector-operator.io"], "resources": ["connectorcredentials"], "verbs": ["get", "list", "watch"]},
-            {"apiGroups": ["connector-operator.io"], "resources": ["connectorcredentials/status"], "verbs": ["get", "patch"]},
+            {"apiGroups": ["connector-operator.io"], "resources": ["connectorcredentials/status"], "verbs": ["patch"]},
             {"apiGroups": [""], "resources": ["secrets"], "verbs": secrets},
-            {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]},
+            {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create"]},
         ])
     };
     let lease =

@@ -1,5 +1,6 @@
 //! The command line as its users run it: the real binary, simulated providers, the real API server.
 
+mod flags;
 mod help;
 mod pages;
 mod refusals;

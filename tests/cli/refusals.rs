@@ -75,7 +75,10 @@ fn a39_hostile_files_are_refused_quickly_and_quoted_nowhere() {
         ("twice.yaml", "apiVersion: v1\nkind: Secret\nkind: secretvalue\n".to_owned()),
         (
             "odd.yaml",
-            "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata: {api-key: '**secretvalue**'}\n".to_owned(),
+            "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata: {api-key: '**secretvalue**'}\n---\n\
+             apiVersion: connector-operator.io/v1alpha1\nkind: ConnectorCredential\nmetadata: {name: a}\n\
+             spec: {provider: {zenflow: {}}, keySecretRef: {name: a}}\n"
+                .to_owned(),
         ),
         ("old.yaml", "apiVersion: connector-operator.io/v1\nkind: ConnectorCredential\n".to_owned()),
     ];

@@ -28,8 +28,9 @@ async fn scene() -> (Stage, Cluster, String) {
     let key = stage.issue(NewKey::of(Provider::Flowlu, "mycompany")).key;
     stage.put_secret("crm-key", &[("api-key", &key)]).await;
     let template = json!([{"secretName": "crm-auth", "format": "Env"}, {"secretName": "crm-file", "format": "Template", "template": {"app.ini": "key = $(apiKey)\n"}}]);
+    let end = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(70 * 24);
     stage
-        .declare("crm", json!({"provider": {"flowlu": {"account": "mycompany"}}, "keySecretRef": {"name": "crm-key"}, "outputs": template}))
+        .declare("crm", json!({"expiresAt": jiff::fmt::strtime::format("%Y-%m-%dT%H:%M:%SZ", end).expect("a time"), "provider": {"flowlu": {"account": "mycompany"}}, "keySecretRef": {"name": "crm-key"}, "outputs": template}))
         .await;
     stage.until_ready("crm").await;
     let cluster = Cluster::of(&stage.bed, &stage.namespace);
@@ -75,7 +76,8 @@ async fn a_ready_credential_is_shown_without_its_key() {
         assert!(tree.contains(words), "{words}: {tree}");
     }
     assert!(ok(&["list", "-o", "name"]).contains("connectorcredential.connector-operator.io/crm\n"));
-    assert!(ok(&["list", "--no-headers"]).starts_with("crm "));
+    let rows = ok(&["list", "--no-headers"]);
+    assert!(rows.starts_with("crm ") && rows.lines().count() == 1, "a row each, and no timeline: {rows}");
     assert!(ok(&["list", "-o", "wide"]).contains("CHECKED"));
     let list: Value = serde_json::from_str(&ok(&["list", "-o", "json"])).expect("JSON");
     assert_eq!(list["items"][0]["metadata"]["name"], "crm");
@@ -114,6 +116,8 @@ async fn a_credential_is_checked_suspended_and_resumed_at_will() {
     );
     cluster.ctl(&["suspend", "crm"]).ended(0);
     stage.until("crm", |object| object.spec.suspend == Some(true)).await;
+    let status = cluster.ctl(&["status", "crm"]);
+    assert!(status.out.contains("SUSPENDED: it was ready before\n"), "{}", status.all());
     let run = cluster.ctl(&["reconcile", "--all", "--wait"]).ended(1);
     assert!(run.err.contains("suspended") && run.err.contains("resume crm"), "{}", run.err);
     let run = cluster.ctl(&["resume", "-l", "team=none"]).ended(1);
@@ -130,7 +134,12 @@ async fn a_credential_is_checked_suspended_and_resumed_at_will() {
     assert!(status.out.contains("NOT READY for ") && status.out.contains("LastKnownGood"), "{}", status.out);
     no_key(&key, &status.all());
     no_key(&key, &cluster.ctl(&["report"]).ended(0).all());
+    let several = cluster.ctl(&["suspend", "nope", "concred/crm"]).ended(1);
+    assert_eq!(several.out, "connectorcredential.connector-operator.io/crm suspended\n", "the others have their turn");
+    let there_are = format!("hint: in namespace {} there are: crm\n", stage.namespace);
+    assert!(several.err.contains("nope") && several.err.contains(&there_are), "{}", several.err);
     cluster.ctl(&["reconcile"]).ended(2);
+    cluster.ctl(&["reconcile", "secret/crm"]).ended(2);
     cluster.ctl(&["reconcile", "crm", "--all"]).ended(2);
     stage.finish().await;
 }

@@ -108,7 +108,9 @@ async fn a_bad_key_is_one_line_that_says_what_to_do() {
         run.out
     );
     assert!(!run.all().contains("wrongEXAMPLE"), "{}", run.all());
+    assert!(run.out.contains("another and put it into the Secret."), "the remedy: {}", run.out);
     let run = scene.verify(&["-o", "github"]).ended(1);
+    assert_eq!(run.out.lines().filter(|line| line.starts_with("::")).count(), 1, "only problems: {}", run.out);
     assert!(run.out.contains(",line=15,title=crm%3A KeyRejected::Flowlu refused the key."), "{}", run.out);
     let run = scene.verify(&["-o", "junit"]).ended(1);
     assert!(
@@ -131,12 +133,18 @@ async fn keys_come_from_variables_and_manifests_from_standard_input() {
     let manifest = std::fs::read_to_string(format!("{EXAMPLES}/flowlu.yaml")).expect("an example");
     let verify = ["verify", "-f", "-", "--config", &config];
     let run = ctl_with(&verify, &manifest, &[]).ended(1);
-    assert!(run.out.contains("stdin:15: crm: SecretNotFound: "), "{}", run.out);
+    let helps = run.out.contains("stdin:15: crm: SecretNotFound: ") && run.out.contains("--key-from-env crm=VARIABLE");
+    assert!(helps, "{}", run.out);
     let by_variable = [&verify[..], &["--key-from-env", "crm=CRM_KEY"]].concat();
     let run = ctl_with(&by_variable, &manifest, &[("CRM_KEY", &scene.keys[1])]).ended(0);
     scene.no_key_in(&run.all());
-    let run = ctl_with(&by_variable, &manifest, &[]).ended(2);
-    assert!(run.err.contains("CRM_KEY is not set"), "{}", run.err);
+    for (variables, said) in [(&[][..], "CRM_KEY is not set"), (&[("CRM_KEY", "")], "CRM_KEY is empty")] {
+        let run = ctl_with(&by_variable, &manifest, variables).ended(2);
+        assert!(run.err.contains(said), "{}", run.err);
+    }
+    let mistyped = [&verify[..], &["--key-from-env", "crmm=CRM_KEY"]].concat();
+    let run = ctl_with(&mistyped, &manifest, &[("CRM_KEY", &scene.keys[1])]).ended(2);
+    assert!(run.err.contains("no ConnectorCredential crmm"), "{}", run.err);
     let list = format!("apiVersion: v1\nkind: List\nitems:\n- {}", manifest.replace('\n', "\n  "));
     ctl_with(&by_variable, &list, &[("CRM_KEY", &scene.keys[1])]).ended(0);
     let run = ctl_with(&verify, "kind: Deployment\n", &[]).ended(1);
@@ -158,10 +166,46 @@ async fn what_cannot_be_known_is_not_good() {
     assert!(started.elapsed() < Duration::from_secs(30));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_cannot_be_read_matters_to_who_needs_it() {
+    let scene = Scene::set().await;
+    let (config, key) = (scene.path("config.yaml"), scene.keys[1].as_str());
+    let manifest = std::fs::read_to_string(format!("{EXAMPLES}/flowlu.yaml")).expect("an example");
+    let secret =
+        |rest: &str| format!("{manifest}\n---\napiVersion: v1\nkind: Secret\nmetadata: {{name: flowlu-key}}\n{rest}");
+    let verify = ["verify", "-f", "-", "--config", &config];
+    let by_variable = [&verify[..], &["--key-from-env", "crm=CRM_KEY"]].concat();
+    let encrypted = "stringData: {api-key: 'ENC[AES256_GCM,data:x]'}\nsops: {mac: x}\n";
+    for (rest, said) in [("data: {api-key: '**'}\n", "must be base64"), (encrypted, "encrypted with SOPS")] {
+        let calls = scene.simulator.ledger(&crate::simulator::LedgerFilter::default()).len();
+        let run = ctl_with(&verify, &secret(rest), &[]).ended(1);
+        assert!(run.out.contains("stdin:20: flowlu-key: ") && run.out.contains(said), "{}", run.out);
+        let asked = scene.simulator.ledger(&crate::simulator::LedgerFilter::default()).len();
+        assert_eq!(asked, calls, "what is no key is shown to nobody");
+        ctl_with(&by_variable, &secret(rest), &[("CRM_KEY", key)]).ended(0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_repository_is_read_and_each_key_is_asked_about_once() {
+    let scene = Scene::set().await;
+    let manifest = std::fs::read_to_string(format!("{EXAMPLES}/flowlu.yaml")).expect("an example");
+    let many: String =
+        (0..1200).map(|number| manifest.replace("name: crm", &format!("name: crm-{number}")) + "\n---\n").collect();
+    let all = many + &secret("flowlu-key", &scene.keys[1]);
+    let run = ctl_with(&["verify", "-f", "-", "--config", &scene.path("config.yaml")], &all, &[]).ended(0);
+    assert_eq!(run.out.lines().filter(|line| line.ends_with("Ready")).count(), 1200, "{}", run.err);
+    assert_eq!(scene.simulator.ledger(&crate::simulator::LedgerFilter::default()).len(), 1);
+}
+
 #[test]
 fn what_is_not_there_is_said_so() {
     let run = ctl(&["verify", "-f", "/nonexistent"]).ended(1);
-    assert!(run.err.starts_with("error: cannot read /nonexistent") && run.err.contains("hint: "), "{}", run.err);
+    assert!(
+        run.err.starts_with("error: cannot read /nonexistent: there is no such file") && run.err.contains("hint: "),
+        "{}",
+        run.err
+    );
     ctl(&["verify"]).ended(2);
     ctl(&["verify", "-f", "-", "--key-from-env", "x"]).ended(2);
 }

@@ -88,6 +88,7 @@ async fn a_right_that_is_missing_is_told_and_heals_when_it_is_granted() {
     stage.put_secret(&act.source(), &[("api-key", &issued.key)]).await;
     stage.declare(act.name, act.spec()).await;
     stage.until_ready(act.name).await;
+    stage.expect_denials();
     stage.unbind("secrets").await;
     stage.annotate(act.name, "connector-operator.io/reconcile-at", "now").await;
     stage.until(act.name, |object| is(object, ConditionType::Resolved, ("False", "SecretAccessDenied"))).await;

@@ -193,6 +193,7 @@ async fn without_the_right_to_watch_secrets_the_operator_works_and_reads_them() 
     let mut stage = Stage::set("unwatched").await;
     stage.operator.kill().expect("it can be killed");
     let account = stage.limited_account().await;
+    stage.expect_denials();
     stage.operator = stage.another_operator(&[&format!("--kubeconfig={}", account.display())]).await;
     let act = cast::inflow();
     let issued = stage.issue(act.new_key());

@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
+use k8s_openapi::api::authorization::v1::SubjectAccessReview;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::Api;
 use kube::api::{DeleteParams, PostParams};
 use serde_json::{Value, json};
 
-use super::stage::Stage;
+use super::bed::Bed;
+use super::stage::{SOON, Stage};
 
 /// Its name.
 const ACCOUNT: &str = "limited";
@@ -19,7 +21,7 @@ impl Stage {
         let group = "connector-operator.io";
         let credentials = [
             rule(group, "connectorcredentials", &["get", "list", "watch"]),
-            rule(group, "connectorcredentials/status", &["get", "patch"]),
+            rule(group, "connectorcredentials/status", &["patch"]),
             rule("events.k8s.io", "events", &["create"]),
         ];
         self.grant("credentials", &credentials).await;
@@ -56,4 +58,27 @@ impl Stage {
 
 fn rule(group: &str, resource: &str, verbs: &[&str]) -> Value {
     json!({"apiGroups": [group], "resources": [resource], "verbs": verbs})
+}
+
+/// Waits until the API server knows of a right of the account `namespace:name`: it learns of grants a moment later.
+pub(crate) async fn await_right(bed: &Bed, account: &str, namespace: Option<&str>, what: (&str, &str, &str)) {
+    let (group, resource, verb) = what;
+    let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
+    let review: SubjectAccessReview = serde_json::from_value(json!({"spec": {
+        "user": format!("system:serviceaccount:{account}"),
+        "resourceAttributes": {
+            "namespace": namespace, "group": group, "resource": resource, "subresource": subresource, "verb": verb,
+        },
+    }}))
+    .expect("a review");
+    let api: Api<SubjectAccessReview> = Api::all(bed.client.clone());
+    let wait = async {
+        loop {
+            let answer = api.create(&PostParams::default(), &review).await.expect("the administrator may ask");
+            if answer.status.is_some_and(|status| status.allowed) {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(SOON, wait).await.unwrap_or_else(|_| panic!("{account} may not {verb} {resource}"));
 }

@@ -1,8 +1,11 @@
 //! Where a story is played: a namespace, a provider simulator, and the real operator under its own rights.
 //!
-//! `finish` ends the operator as the kubelet does, and searches everything for the keys of the story.
+//! `finish` ends the operator as the kubelet does, searches everything for the keys of the story, and refuses any denial
+//! that the operator met.
 
+use std::path::PathBuf;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use connector_operator::api::{ConditionType, Conditions, ConnectorCredential};
@@ -12,10 +15,12 @@ use kube::Api;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
 
+use super::audit;
 use super::await_object::{await_gone, await_object};
 use super::bed::{Bed, bed};
 use super::canary::{Canary, Sweep};
 use super::operator::{Operator, OperatorOptions};
+use super::rights::await_right;
 use crate::simulator::{self, IssuedKey, NewKey, Provider, Simulator, Switches};
 
 /// How long anything may take that is promised within five seconds: six times that.
@@ -31,6 +36,7 @@ pub(crate) struct Stage {
     pub(crate) operator: Operator,
     directory: tempfile::TempDir,
     canaries: Mutex<Vec<Canary>>,
+    denials_expected: AtomicBool,
 }
 
 impl Stage {
@@ -56,8 +62,10 @@ impl Stage {
             .await
             .expect("no panic")
             .expect("the rights are granted");
+        await_right(&bed, "connector-operator:connector-operator", None, ("", "secrets", "watch")).await;
         let operator = start(&bed, &namespace, directory.path(), flags).await;
-        Self { bed, namespace, simulator, operator, directory, canaries: Mutex::default() }
+        let (canaries, denials_expected) = (Mutex::default(), AtomicBool::default());
+        Self { bed, namespace, simulator, operator, directory, canaries, denials_expected }
     }
 
     /// Starts a second operator, or one anew, with further flags.
@@ -74,7 +82,17 @@ impl Stage {
 
     /// Replaces the operator's configuration; the next operator reads it.
     pub(crate) fn configure(&self, config: &str) {
-        std::fs::write(self.directory.path().join("config.yaml"), config).expect("it can be written to");
+        std::fs::write(self.config(), config).expect("it can be written to");
+    }
+
+    /// The operator's configuration file.
+    pub(crate) fn config(&self) -> PathBuf {
+        self.directory.path().join("config.yaml")
+    }
+
+    /// This story takes rights away: the operator may meet denials.
+    pub(crate) fn expect_denials(&self) {
+        self.denials_expected.store(true, Ordering::Relaxed);
     }
 
     /// A new operator in place of the one that runs: ended as the kubelet does.
@@ -234,6 +252,9 @@ impl Stage {
         let audit = std::fs::read(plane.audit_log()).expect("there is an audit log");
         found.extend(sweep.find("audit log", &audit));
         assert!(found.is_empty(), "keys leaked: {found:?}");
+        let denied = audit::denials(&plane.audit_log(), &self.namespace);
+        let expected = self.denials_expected.load(Ordering::Relaxed);
+        assert!(expected || denied.is_empty(), "the operator asked for more than it may: {}", denied[0]);
     }
 
     /// What the operator exposes as metrics.

@@ -101,13 +101,13 @@ annotations:
   verbs: [get, list, watch]
 - apiGroups: [connector-operator.io]
   resources: [connectorcredentials/status]
-  verbs: [get, patch]
+  verbs: [patch]
 - apiGroups: [""]
   resources: [secrets]
   verbs: {{ ternary "[get, create, update, delete, list, watch]" "[get, create, update, delete]" (eq .Values.secretWatch "metadata") }}
 - apiGroups: [events.k8s.io]
   resources: [events]
-  verbs: [create, patch]
+  verbs: [create]
 {{- end -}}
 
 {{/* Whether to write an object of a kind that not every cluster has. Arguments: root, mode, api, kind, value. */}}

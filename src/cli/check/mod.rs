@@ -6,6 +6,7 @@ use super::Shown;
 use super::cluster::{Cluster, ClusterFlags};
 use super::output::Output;
 use super::page::{Page, Tone, Word, span};
+use super::progress;
 use super::trouble::{Ending, Trouble};
 use crate::api::parse_duration;
 use crate::error::{Class, Failure, Verb};
@@ -15,6 +16,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
 use kube::api::ListParams;
+use std::cell::RefCell;
 use std::time::Duration;
 
 /// The oldest minor version of Kubernetes that is supported.
@@ -89,20 +91,24 @@ fn failed(what: &'static str, verb: Verb, resource: &'static str, error: &kube::
 
 impl Check {
     pub(super) async fn run(self, output: Output, shown: &Shown) -> Result<Ending, Trouble> {
-        let cluster = self.cluster.connect().await?;
+        let cluster = self.cluster.connect(*shown).await?;
         let end = crate::policy::after(cluster.now(), self.timeout);
-        loop {
-            let points = if self.pre { points::before(&cluster).await } else { self.after(&cluster, shown).await };
-            let all_good = points.iter().all(|point| point.state != State::Bad);
-            if all_good || !self.wait || cluster.now() >= end {
-                output.progress("");
-                output.page(&page(&points))?;
-                return Ok(all_good.into());
+        let waits = RefCell::new(String::new());
+        let far = || format!("waiting: {}", waits.borrow());
+        let points = progress::told(output, far, async {
+            loop {
+                let points = if self.pre { points::before(&cluster).await } else { self.after(&cluster, shown).await };
+                let Some(first) = points.iter().find(|point| point.state == State::Bad) else { return points };
+                if !self.wait || cluster.now() >= end {
+                    return points;
+                }
+                waits.replace(first.detail.clone());
+                pause().await;
             }
-            let waits = points.iter().find(|point| point.state == State::Bad);
-            output.progress(&format!("waiting: {}", waits.map(|point| point.detail.as_str()).unwrap_or_default()));
-            pause().await;
-        }
+        });
+        let points = points.await;
+        output.page(&page(&points))?;
+        Ok(points.iter().all(|point| point.state != State::Bad).into())
     }
 
     /// Whether an installation works.
@@ -117,7 +123,7 @@ impl Check {
             definition,
             self.deployment(cluster).await,
             self.lease(cluster).await,
-            points::credentials(cluster, shown).await,
+            points::credentials(cluster, !self.cluster.names_namespace(), shown).await,
         ]
     }
 

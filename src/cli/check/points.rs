@@ -56,25 +56,30 @@ pub(super) async fn definition(cluster: &Cluster, shown: &Shown) -> Point {
     }
 }
 
-/// Whether the operator has looked at every credential of the namespace.
-pub(super) async fn credentials(cluster: &Cluster, shown: &Shown) -> Point {
+/// Whether the operator has looked at every credential: of all namespaces for those who may, else of this one.
+pub(super) async fn credentials(cluster: &Cluster, everywhere: bool, shown: &Shown) -> Point {
     const WHAT: &str = "credentials";
-    let found: Vec<ConnectorCredential> =
-        match cluster.list(&cluster.api(), ListParams::default(), "connectorcredentials").await {
-            Ok(found) => found,
+    let list =
+        async |api: Api<ConnectorCredential>| cluster.list(&api, ListParams::default(), "connectorcredentials").await;
+    let all = if everywhere { list(Api::all(cluster.client.clone())).await.ok() } else { None };
+    let (found, place, flag) = match all {
+        Some(found) => (found, "all namespaces".to_owned(), " -A"),
+        None => match list(cluster.api()).await {
+            Ok(found) => (found, format!("namespace {}", cluster.namespace), ""),
             Err(failure) if failure.class() == Class::Forbidden => {
                 let detail = format!("not shown: you may not list connectorcredentials in {}", cluster.namespace);
                 return Point { what: WHAT, state: State::Hidden, detail };
             }
             Err(failure) => return bad(WHAT, failure.to_string()),
-        };
-    let new: Vec<_> = found.iter().filter(|object| !object::is_current(object)).map(object::name).collect();
+        },
+    };
+    let new: Vec<_> = found.iter().filter(|object| !object::is_current(object)).collect();
     let ready = found.iter().filter(|object| object::is_healthy(object)).count();
-    let place = &cluster.namespace;
     match new.first() {
-        None => good(WHAT, format!("namespace {place}: {ready} of {} ready; {} list", found.len(), shown.program)),
+        None => good(WHAT, format!("{place}: {ready} of {} ready; {} list{flag}", found.len(), shown.program)),
         Some(first) => {
-            bad(WHAT, format!("namespace {place}: the operator has not looked at {} yet, such as {first}", new.len()))
+            let first = format!("{}/{}", object::namespace(first), object::name(first));
+            bad(WHAT, format!("{place}: the operator has not looked at {} yet, such as {first}", new.len()))
         }
     }
 }

@@ -24,7 +24,7 @@ use std::collections::BTreeSet;
 #[derive(Debug, Args)]
 pub(super) struct StatusCommand {
     /// The credential
-    #[arg(value_name = "NAME", add = ArgValueCandidates::new(completion::names))]
+    #[arg(value_name = "NAME", value_parser = object::named, add = ArgValueCandidates::new(completion::names))]
     name: String,
     /// The form of the result
     #[arg(short, long, value_name = "FORM", default_value = "table")]
@@ -41,7 +41,7 @@ struct Around {
 
 impl StatusCommand {
     pub(super) async fn run(self, output: Output, shown: &Shown) -> Result<Ending, Trouble> {
-        let cluster = self.cluster.connect().await?;
+        let cluster = self.cluster.connect(*shown).await?;
         let object = cluster.credential(&self.name).await?;
         let page = if matches!(self.output, Form::Table | Form::Wide) {
             let around = look_around(&cluster, &object).await;

@@ -1,11 +1,11 @@
 //! One credential as a screen that a person understands without documentation. Pure.
 
 use super::{Around, time};
-use crate::api::{ConditionType, Conditions, ConnectorCredential, PublishPolicy, Status, ValidationStatus};
+use crate::api::{ConditionType, Conditions, ConnectorCredential, PublishPolicy, Reason, Status, ValidationStatus};
 use crate::cli::Shown;
 use crate::cli::consumers::Consumer;
 use crate::cli::object::{self, condition};
-use crate::cli::page::{Page, Tone, Word, span};
+use crate::cli::page::{Page, Tone, WIDTH, Word, cut, span};
 use crate::cli::remedy;
 use crate::policy::{declared_outputs, message::moment};
 use jiff::Timestamp;
@@ -36,8 +36,11 @@ fn headline(page: &mut Page, object: &ConnectorCredential, now: Timestamp) {
         page.line(vec![Word::new("NEW", Tone::Doubtful), ": the operator has not looked at it yet".into()]);
         return;
     };
+    if ready.reason == Reason::Suspended.name() {
+        suspended(page, ready);
+        return;
+    }
     let (word, more, tone) = match (ready.status.as_str(), ready.reason.as_str()) {
-        (_, "Suspended") => ("SUSPENDED", "", Tone::Doubtful),
         ("True", "Ready") if warnings(object).is_empty() => ("READY", "", Tone::Good),
         ("True", "Ready") => ("READY", ", with a warning", Tone::Doubtful),
         ("True", _) => ("READY", ", unproved", Tone::Doubtful),
@@ -52,6 +55,18 @@ fn headline(page: &mut Page, object: &ConnectorCredential, now: Timestamp) {
     if !object::is_current(object) {
         page.beside("", 2, Word::new("The operator has not seen the newest change yet.", Tone::Doubtful));
     }
+}
+
+/// Ready stands still meanwhile: since when it has been so says nothing about the suspension.
+fn suspended(page: &mut Page, ready: &Condition) {
+    let before = match ready.status.as_str() {
+        "True" => ": it was ready before",
+        "False" => ": it was not ready before",
+        _ => "",
+    };
+    page.line(vec![Word::new("SUSPENDED", Tone::Doubtful), before.into()]);
+    page.gap();
+    page.beside("", 2, ready.message.as_str());
 }
 
 /// What a ready credential still warns of; an outage or a first refusal among it.
@@ -193,6 +208,7 @@ fn events(page: &mut Page, around: &Around, now: Timestamp) {
         let reason = event.reason.as_deref().unwrap_or_default();
         let warning = event.type_.as_deref() == Some("Warning");
         let text = format!("{age} ago {reason}: {}", event.note.as_deref().unwrap_or_default());
+        let text = cut(&text, WIDTH.saturating_sub(INDENT));
         page.beside(label, INDENT, Word::new(text, if warning { Tone::Doubtful } else { Tone::Plain }));
         label = "";
     }

@@ -46,29 +46,32 @@ impl Cases {
         for (place, what) in input.faults {
             cases.refused.push((0, Judged::refused(place, String::new(), what)));
         }
-        let secrets = cases.secrets(input.secrets);
+        let (secrets, unreadable) = sorted(input.secrets);
         let admitted = cases.admit(input.credentials, given.namespace.as_deref());
-        let claims: Vec<_> = admitted.iter().map(|(_, _, object)| claim(object)).collect();
-        for (order, (number, found, object)) in admitted.into_iter().enumerate() {
-            let claimed = claimed_before(claims.get(..order).unwrap_or_default(), &claim(&object));
+        for (place, name, what) in unreadable {
+            // Nobody minds a Secret that no key is read from.
+            let needs = |object: &ConnectorCredential| {
+                let by_variable = object.metadata.name.as_ref().is_some_and(|name| given.keys.contains_key(name));
+                object.spec.key_secret_ref.name == name && !by_variable
+            };
+            if admitted.iter().any(|(_, _, object)| needs(object)) {
+                cases.refused.push((0, Judged::refused(place, name, what.to_owned())));
+            }
+        }
+        let mut claims = Claims::new();
+        for (number, found, object) in admitted {
+            let claimed = claim(&mut claims, &object);
             let seen = observe(object, &found.file, (&secrets, given), claimed);
             cases.open.push(Case { number, found, seen });
         }
         cases
     }
 
-    fn secrets(&mut self, found: Vec<Found>) -> Vec<(String, Secret)> {
-        let mut secrets = Vec::new();
-        for found in found {
-            if let Some(secret) = secret(&found) {
-                secrets.push((found.file, secret));
-                continue;
-            }
-            let place = Place { line: found.node.line_of("kind"), file: found.file };
-            let what = "the Secret cannot be read: data must be base64, stringData must be text".to_owned();
-            self.refused.push((0, Judged::refused(place, name_of(&found.node), what)));
-        }
-        secrets
+    /// Whether a credential of this name was given.
+    pub(super) fn has(&self, name: &str) -> bool {
+        let open = self.open.iter().filter_map(|case| case.seen.object.metadata.name.as_deref());
+        let refused = self.refused.iter().map(|(_, judged)| judged.name.as_str());
+        open.chain(refused).any(|one| one == name)
     }
 
     /// What the API server would admit; the rest is refused here.
@@ -85,6 +88,24 @@ impl Cases {
         }
         admitted
     }
+}
+
+/// A Secret that cannot be read: where, its name, and why.
+type Unreadable = (Place, String, &'static str);
+
+/// Secrets with their files, and those that cannot be read.
+fn sorted(found: Vec<Found>) -> (Vec<(String, Secret)>, Vec<Unreadable>) {
+    let (mut secrets, mut unreadable) = (Vec::new(), Vec::new());
+    for found in found {
+        match secret(&found) {
+            Ok(secret) => secrets.push((found.file, secret)),
+            Err(what) => {
+                let place = Place { line: found.node.line_of("kind"), file: found.file };
+                unreadable.push((place, name_of(&found.node), what));
+            }
+        }
+    }
+    (secrets, unreadable)
 }
 
 /// All that is wrong with one object.
@@ -130,33 +151,35 @@ fn object(
 }
 
 /// The Secret with its stringData where data is.
-fn secret(found: &Found) -> Option<Secret> {
-    let mut secret: Secret = serde_json::from_value(found.node.value()).ok()?;
+fn secret(found: &Found) -> Result<Secret, &'static str> {
+    if found.node.get("sops").is_some() {
+        return Err("the Secret is encrypted with SOPS; decrypt it first, or give the key with --key-from-env");
+    }
+    let read = serde_json::from_value::<Secret>(found.node.value());
+    let mut secret = read.map_err(|_| "the Secret cannot be read: data must be base64, stringData must be text")?;
     let text = secret.string_data.take().unwrap_or_default();
     let text = text.into_iter().map(|(name, value)| (name, ByteString(value.into_bytes())));
     secret.data.get_or_insert_default().extend(text);
-    Some(secret)
+    Ok(secret)
 }
 
-/// Who declares which outputs.
-struct Claim {
-    namespace: Option<String>,
-    name: String,
-    outputs: BTreeSet<String>,
-}
+/// Which credentials declare an output, by its namespace and name.
+type Claims = BTreeMap<(Option<String>, String), BTreeSet<String>>;
 
-fn claim(object: &ConnectorCredential) -> Claim {
-    Claim {
-        namespace: object.metadata.namespace.clone(),
-        name: object.metadata.name.clone().unwrap_or_default(),
-        outputs: declared_outputs(object).into_iter().map(|output| output.secret_name).collect(),
+/// Claims the outputs of a credential; those that an earlier one of the namespace declares. The same credential twice is
+/// a variant of itself.
+fn claim(claims: &mut Claims, object: &ConnectorCredential) -> BTreeSet<String> {
+    let own = object.metadata.name.clone().unwrap_or_default();
+    let mut claimed = BTreeSet::new();
+    for output in declared_outputs(object) {
+        let place = (object.metadata.namespace.clone(), output.secret_name.clone());
+        let names = claims.entry(place).or_default();
+        if names.iter().any(|name| *name != own) {
+            claimed.insert(output.secret_name);
+        }
+        names.insert(own.clone());
     }
-}
-
-/// Output names that an earlier credential of the namespace declares. The same one twice is a variant of itself.
-fn claimed_before(earlier: &[Claim], own: &Claim) -> BTreeSet<String> {
-    let others = earlier.iter().filter(|other| other.namespace == own.namespace && other.name != own.name);
-    others.flat_map(|other| other.outputs.intersection(&own.outputs).cloned()).collect()
+    claimed
 }
 
 fn observe(

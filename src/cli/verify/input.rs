@@ -4,6 +4,7 @@
 use super::yaml::{self, Node};
 use crate::api::{GROUP, VERSION};
 use crate::cli::trouble::Trouble;
+use crate::error::refused_by_system;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -49,7 +50,7 @@ pub(in crate::cli) fn read(paths: &[PathBuf]) -> Result<Input, Trouble> {
             continue;
         }
         let known = fs::metadata(path).map_err(|error| {
-            Trouble::new(format!("cannot read {}: {}", path.display(), error.kind()))
+            Trouble::new(format!("cannot read {}: {}", path.display(), refused_by_system(error.kind())))
                 .hint("name files or directories with -f; - is standard input")
         })?;
         let mut files = Vec::new();
@@ -68,7 +69,9 @@ pub(in crate::cli) fn read(paths: &[PathBuf]) -> Result<Input, Trouble> {
 
 /// Manifests of a directory and those below it, in order; links to directories are not followed.
 fn walk(directory: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Trouble> {
-    let unreadable = |error: io::Error| Trouble::new(format!("cannot read {}: {}", directory.display(), error.kind()));
+    let unreadable = |error: io::Error| {
+        Trouble::new(format!("cannot read {}: {}", directory.display(), refused_by_system(error.kind())))
+    };
     let mut entries: Vec<_> =
         fs::read_dir(directory).and_then(Iterator::collect::<io::Result<Vec<_>>>).map_err(unreadable)?;
     entries.sort_by_key(fs::DirEntry::file_name);
@@ -104,7 +107,7 @@ fn why(kind: io::ErrorKind) -> String {
     match kind {
         io::ErrorKind::FileTooLarge => format!("larger than {} MiB; split it", MOST_BYTES >> 20),
         io::ErrorKind::InvalidData => "not text; name manifests in YAML or JSON".to_owned(),
-        other => format!("cannot be read: {other}"),
+        other => format!("cannot be read: {}", refused_by_system(other)),
     }
 }
 

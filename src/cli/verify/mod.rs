@@ -1,5 +1,6 @@
 //! `verify`: are the keys that these manifests name good? No cluster is needed.
 
+mod advice;
 mod cases;
 mod input;
 mod prove;
@@ -9,6 +10,7 @@ mod yaml;
 
 use super::Shown;
 use super::output::Output;
+use super::progress;
 use super::trouble::{Ending, Trouble};
 use crate::api::parse_duration;
 use crate::clock::{Clock, SystemClock};
@@ -17,7 +19,9 @@ use cases::{Case, Cases, Given};
 use clap::{Args, ValueEnum};
 use futures::StreamExt as _;
 use prove::{Court, Judged};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::env::VarError;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,6 +84,10 @@ impl Verify {
         let input = input::read(&self.filename)?;
         let others = input.others;
         let cases = Cases::new(input, &given);
+        if let Some((name, variable)) = self.key_from_env.iter().find(|(name, _)| !cases.has(name)) {
+            let what = format!("--key-from-env {name}={variable}: no ConnectorCredential {name} is in what was given");
+            return Err(Trouble::Usage(what));
+        }
         if cases.open.is_empty() && cases.refused.is_empty() {
             let what = format!("there is no ConnectorCredential in what was given ({others} other objects)");
             let hint = format!("for Kustomize: kustomize build . | {} verify -f -", shown.program);
@@ -103,8 +111,14 @@ impl Verify {
     #[expect(clippy::disallowed_methods, reason = "--key-from-env names the variable")]
     fn keys(&self) -> Result<BTreeMap<String, String>, Trouble> {
         let read = |(name, variable): &(String, String)| {
-            let missing = || Trouble::Usage(format!("--key-from-env: the variable {variable} is not set"));
-            Ok((name.clone(), std::env::var(variable).map_err(|_| missing())?))
+            let why = match std::env::var(variable) {
+                // In CI this is a secret that is not set.
+                Ok(key) if key.is_empty() => "is empty",
+                Ok(key) => return Ok((name.clone(), key)),
+                Err(VarError::NotPresent) => "is not set",
+                Err(VarError::NotUnicode(_)) => "is not text",
+            };
+            Err(Trouble::Usage(format!("--key-from-env: the variable {variable} {why}")))
         };
         self.key_from_env.iter().map(read).collect()
     }
@@ -113,20 +127,15 @@ impl Verify {
 /// Judges all cases, several at once; tells how far it is.
 async fn prove(court: &Court, cases: &[Case], output: Output) -> Vec<(usize, Judged)> {
     let mut verdicts = futures::stream::iter(cases.iter().map(|case| judge(court, case))).buffer_unordered(AT_ONCE);
-    let started = court.clock.monotonic();
-    let mut judged = Vec::new();
-    let mut told = false;
-    while let Some(verdict) = verdicts.next().await {
-        judged.push(verdict);
-        if court.clock.monotonic().saturating_sub(started) > Duration::from_secs(1) {
-            output.progress(&format!("{} of {} checked", judged.len(), cases.len()));
-            told = true;
+    let judged = RefCell::new(Vec::new());
+    let far = || format!("{} of {} checked", judged.borrow().len(), cases.len());
+    let work = async {
+        while let Some(verdict) = verdicts.next().await {
+            judged.borrow_mut().push(verdict);
         }
-    }
-    if told {
-        output.progress("");
-    }
-    judged
+    };
+    progress::told(output, far, work).await;
+    judged.into_inner()
 }
 
 async fn judge(court: &Court, case: &Case) -> (usize, Judged) {

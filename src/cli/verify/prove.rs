@@ -2,6 +2,7 @@
 
 use super::input::Place;
 use crate::api::{ConditionType, Conditions, ConnectorCredential, Reason, Status};
+use crate::cli::object;
 use crate::clock::{Clock, SystemClock};
 use crate::policy::{
     Acted, Asked, Decision, Done, Move, Observed, OutputResult, Plan, conclude, decide, probe_plan, resolve,
@@ -49,6 +50,11 @@ pub(in crate::cli) struct Remark {
 impl Judged {
     pub(in crate::cli) fn is_good(&self) -> bool {
         self.ready == Status::True.name()
+    }
+
+    /// Whether it is good because the provider said so.
+    pub(in crate::cli) fn is_proved(&self) -> bool {
+        self.is_good() && self.reason == Reason::Ready.name()
     }
 
     /// `namespace/name`, or the name alone.
@@ -109,16 +115,17 @@ impl Court {
         let ready = status.conditions.of(ConditionType::Ready);
         let meta = &seen.object.metadata;
         let reason = ready.and_then(|ready| Reason::read(&ready.reason));
-        let profile = seen.provider().map(|provider| provider.profile().display);
+        let name = meta.name.clone().unwrap_or_default();
+        let message = ready.map(|ready| super::advice::said(reason, &name, &ready.message));
         Judged {
             file: file.to_owned(),
             line: line(reason.map_or("", |reason| blamed(reason, &seen.object))),
             namespace: meta.namespace.clone(),
-            name: meta.name.clone().unwrap_or_default(),
-            provider: profile.unwrap_or("none").to_owned(),
+            name,
+            provider: object::provider_name(&seen.object).to_owned(),
             ready: status_of(ready),
             reason: ready.map(|ready| ready.reason.clone()).unwrap_or_default(),
-            message: ready.map(|ready| ready.message.clone()).unwrap_or_default(),
+            message: message.unwrap_or_default(),
             more: Vec::new(),
             warnings: warnings(&status.conditions, &seen.object, line),
             outputs: acted.results.into_iter().map(|result| result.name).collect(),

@@ -57,10 +57,9 @@ fn tone(judged: &Judged) -> Tone {
 fn problems(judged: &[Judged]) -> Vec<(String, String, Tone)> {
     let mut lines = Vec::new();
     for one in judged {
-        let unproved = one.is_good() && one.reason != "Ready";
-        if !one.is_good() || unproved {
+        if !one.is_proved() {
             let what = format!("{}: {}: {}", named(one), one.reason, one.message);
-            lines.push((place(&one.file, one.line), what, if unproved { Tone::Doubtful } else { Tone::Bad }));
+            lines.push((place(&one.file, one.line), what, if one.is_good() { Tone::Doubtful } else { Tone::Bad }));
         }
         for more in &one.more {
             let what = format!("{}: {}: {}", named(one), more.reason, more.message);
@@ -74,7 +73,8 @@ fn problems(judged: &[Judged]) -> Vec<(String, String, Tone)> {
     lines
 }
 
-/// Workflow commands, which GitHub shows beside the lines of a pull request.
+/// Workflow commands, which GitHub shows beside the lines of a pull request. It shows few: what is good is only a line
+/// in the log.
 fn github(judged: &[Judged]) -> String {
     let text = |text: &str| clean(text).replace('%', "%25");
     let property = |value: &str| text(value).replace(':', "%3A").replace(',', "%2C");
@@ -85,10 +85,16 @@ fn github(judged: &[Judged]) -> String {
     let mut all = String::new();
     for one in judged {
         let title = format!("{}: {}", named(one), one.reason);
-        let level = if one.is_good() { "notice" } else { "error" };
-        all.push_str(&command(level, (&one.file, one.line), (&title, &one.message)));
+        let at = (one.file.as_str(), one.line);
+        let told = match (one.is_good(), one.is_proved()) {
+            // A file's name comes first: it must not make a command of the line.
+            (_, true) => format!("ok {}: {title}\n", clean(&place(&one.file, one.line))),
+            (true, false) => command("notice", at, (&title, &one.message)),
+            (false, false) => command("error", at, (&title, &one.message)),
+        };
+        all.push_str(&told);
         for more in &one.more {
-            all.push_str(&command(level, (&one.file, more.line), (&title, &more.message)));
+            all.push_str(&command("error", (&one.file, more.line), (&title, &more.message)));
         }
         for warning in &one.warnings {
             let title = format!("{}: {}", named(one), warning.reason);

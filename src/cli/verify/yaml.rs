@@ -37,6 +37,7 @@ pub(in crate::cli) fn read(text: &str) -> Result<Vec<Node>, Unreadable> {
     let mut budget = serde_saphyr::Budget::default();
     budget.max_events = MOST_NODES.saturating_mul(3);
     budget.max_nodes = MOST_NODES;
+    budget.max_documents = MOST_NODES;
     budget.max_aliases = 1_000;
     budget.max_depth = 64;
     let mut options = serde_saphyr::options! { budget: Some(budget), with_snippet: false };

@@ -1,0 +1,140 @@
+//! Do kubectl's flags and variables choose cluster, user and patience, as kubectl's users expect?
+
+use super::{Cluster, command, ctl, ctl_with, run, write};
+use crate::support::bed::bed;
+use serde_json::{Value, json};
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+/// The administrator's kubeconfig, with a cluster that is not there and a user that nobody knows beside.
+fn crowded(kubeconfig: &str) -> Value {
+    let text = std::fs::read_to_string(kubeconfig).expect("the control plane's own");
+    let mut file: Value = serde_json::from_str(&text).expect("JSON");
+    let more = |list: &mut Value, entry: Value| list.as_array_mut().expect("a list").push(entry);
+    more(&mut file["clusters"], json!({"name": "gone", "cluster": {"server": "https://127.0.0.1:1"}}));
+    more(&mut file["users"], json!({"name": "nobody", "user": {"token": "unknown"}}));
+    file
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cluster_and_user_are_chosen_by_name() {
+    let bed = bed().await;
+    let namespace = bed.namespace("flags").await;
+    let cluster = Cluster::of(&bed, &namespace);
+    cluster.create(&bed, "erp").await;
+    let directory = tempfile::tempdir().expect("there is a temporary directory");
+    let file = crowded(&cluster.kubeconfig);
+    let (known, user) = (file["clusters"][0]["name"].clone(), file["users"][0]["name"].clone());
+    let (known, user) = (known.as_str().expect("a name"), user.as_str().expect("a name"));
+    let crowded = Cluster { kubeconfig: write(directory.path(), "crowded", &file.to_string()), namespace };
+    for (flags, code, said) in [
+        (["--cluster", known, "--user", user], 0, "\nerp "),
+        (["--cluster", "gone", "--user", user], 1, "the API server is unavailable"),
+        (["--cluster", known, "--user", "nobody"], 1, "not authenticated (401)"),
+        (["--cluster", "nope", "--user", user], 1, "kubeconfig has no cluster nope"),
+        (["--cluster", known, "--user", "nope"], 1, "kubeconfig has no user nope"),
+        (["--context", "nope", "--user", user], 1, "no complete context nope"),
+    ] {
+        let run = crowded.ctl(&[&["list"], &flags[..]].concat()).ended(code);
+        assert!(run.all().contains(said), "{flags:?}: {}", run.all());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_the_variable_are_merged_and_absent_ones_passed_over() {
+    let bed = bed().await;
+    let namespace = bed.namespace("merged").await;
+    let cluster = Cluster::of(&bed, &namespace);
+    cluster.create(&bed, "erp").await;
+    let listed = format!("/nonexistent:{}", cluster.kubeconfig);
+    let run = ctl_with(&["list", "-n", &namespace], "", &[("KUBECONFIG", &listed)]).ended(0);
+    assert!(run.out.contains("\nerp "), "{}", run.all());
+    let run = ctl_with(&["list"], "", &[("KUBECONFIG", "/nonexistent")]).ended(1);
+    assert!(run.err.contains("cannot read kubeconfig /nonexistent: there is no such file"), "{}", run.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_acts_as_somebody_else_has_their_rights() {
+    let bed = bed().await;
+    let namespace = bed.namespace("acting").await;
+    let cluster = Cluster::of(&bed, &namespace);
+    cluster.create(&bed, "erp").await;
+    let run = cluster.ctl(&["list", "--as", "nobody", "--as-group", "staff"]).ended(1);
+    let helps = run.err.contains("you lack the right") && run.err.contains(" --as nobody --as-group staff\n");
+    assert!(helps, "{}", run.err);
+    let run = cluster.ctl(&["list", "--as", "nobody", "--as-group", "staff", "--as-group", "system:masters"]).ended(0);
+    assert!(run.out.contains("\nerp "), "{}", run.out);
+    cluster.ctl(&["list", "--as-group", "system:masters"]).ended(2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fields_are_selected_and_wrong_ones_explained() {
+    let bed = bed().await;
+    let namespace = bed.namespace("fields").await;
+    let cluster = Cluster::of(&bed, &namespace);
+    cluster.create(&bed, "erp").await;
+    let select = |fields: &str| cluster.ctl(&["list", "-o", "name", "--field-selector", fields]);
+    assert!(select("spec.keySecretRef.name=erp-key").ended(0).out.ends_with("/erp\n"));
+    assert_eq!(select("spec.keySecretRef.name=other").ended(0).out, "");
+    let run = select("spec.description=x").ended(1);
+    assert!(run.err.contains("metadata.name, spec.keySecretRef.name, spec.suspend, status.provider"), "{}", run.err);
+}
+
+/// A kubeconfig of a server that takes connections and never answers.
+fn silent(directory: &std::path::Path) -> (std::net::TcpListener, String) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let server = format!("http://{}", listener.local_addr().expect("an address"));
+    let file = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "a", "users": [],
+        "clusters": [{"name": "a", "cluster": {"server": server}}],
+        "contexts": [{"name": "a", "context": {"cluster": "a", "user": ""}}],
+    });
+    (listener, write(directory, "silent", &file.to_string()))
+}
+
+#[test]
+fn a_request_takes_no_longer_than_it_may() {
+    let directory = tempfile::tempdir().expect("there is a temporary directory");
+    let (_listener, kubeconfig) = silent(directory.path());
+    let started = Instant::now();
+    let run = ctl(&["list", "--kubeconfig", &kubeconfig, "--request-timeout", "1"]).ended(1);
+    assert!(run.err.contains("no answer in time"), "{}", run.err);
+    assert!(started.elapsed() >= Duration::from_secs(1) && started.elapsed() < Duration::from_secs(15));
+    ctl(&["list", "--kubeconfig", &kubeconfig, "--request-timeout", "soon"]).ended(2);
+}
+
+#[test]
+fn ctrl_c_ends_a_command_as_a_shell_expects() {
+    let directory = tempfile::tempdir().expect("there is a temporary directory");
+    let (listener, kubeconfig) = silent(directory.path());
+    let mut command = command();
+    command.args(["list", "--kubeconfig", &kubeconfig, "--request-timeout", "0"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary was built");
+    let _asked = listener.accept().expect("it waits for an answer");
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it runs");
+    let status = child.wait().expect("it ends");
+    // A shell says 130 of it, and ends its own loops.
+    assert_eq!(status.signal(), Some(2), "{status:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn colours_follow_flag_variables_and_terminal() {
+    let bed = bed().await;
+    let namespace = bed.namespace("colours").await;
+    let cluster = Cluster::of(&bed, &namespace);
+    cluster.create(&bed, "erp").await;
+    let place = ["list", "--kubeconfig", &cluster.kubeconfig, "-n", &namespace];
+    let coloured = |more: &[&str], variables: &[(&str, &str)]| {
+        ctl_with(&[&place[..], more].concat(), "", variables).ended(0).out.contains('\u{1b}')
+    };
+    assert!(!coloured(&[], &[]), "a pipe is no terminal");
+    assert!(coloured(&["--color", "always"], &[("NO_COLOR", "1")]), "the flag wins");
+    assert!(coloured(&[], &[("CLICOLOR_FORCE", "1")]));
+    assert!(!coloured(&[], &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]));
+    assert!(!coloured(&["--color=never"], &[("CLICOLOR_FORCE", "1")]));
+    let mut errors = command();
+    errors.args(["list", "--color=always"]);
+    assert!(run(errors, "").ended(1).err.starts_with("\u{1b}[31merror: "));
+}

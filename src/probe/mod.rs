@@ -46,7 +46,8 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The product's limits, where `concurrency` reconciles run at a time: a provider gets an eighth of them.
+    /// The product's limits, where `concurrency` reconciles run at a time: a provider gets an eighth of them, and two at
+    /// least, so that no single namespace ever has them all.
     #[must_use]
     pub fn for_concurrency(concurrency: usize) -> Self {
         Self {
@@ -55,7 +56,7 @@ impl Limits {
             total: Duration::from_secs(20),
             conversation: Duration::from_secs(45),
             body: 256 * 1024,
-            slots: concurrency.div_ceil(8).max(1),
+            slots: concurrency.div_ceil(8).max(2),
         }
     }
 }

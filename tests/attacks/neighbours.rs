@@ -27,7 +27,7 @@ async fn a20_a_tenant_with_very_many_new_objects_delays_no_other() {
     let number: usize = if full_length() { 10_000 } else { 400 };
     let bed = crate::support::bed::bed().await;
     let other = bed.namespace("few").await;
-    let flags = ["--log-level=info", "--concurrency=8", &format!("--watch-namespace={other}")];
+    let flags = ["--log-level=info", "--concurrency=16", &format!("--watch-namespace={other}")];
     let mut stage = Stage::set_on(bed, "many", &flags).await;
     stage.operator.kill().expect("it runs");
     let mut data = Vec::new();

@@ -30,7 +30,7 @@ pub(super) fn scenes() -> Vec<Playing> {
             requests: 4,
             ..zenflow("healthy, four read scopes, `interval: 5m`", (700, 1000))
         },
-        all,
+        some,
     );
     add(|| Scene { fault: Some(Misbehaviour::ScopeMissing), ..zenflow("denied", (22, 27)) }, some);
     add(|| Scene { genuine: false, ..zenflow("rejected", (4, 5)) }, all);

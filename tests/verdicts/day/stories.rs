@@ -104,7 +104,7 @@ async fn a15_without_an_endpoint_flow_is_not_asked() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a15_many_on_one_secret_and_a_restart_each_minute_cost_what_one_undisturbed_credential_does() {
     let full = std::env::var_os("FULL_LENGTH").is_some_and(|full| !full.is_empty());
-    let credentials = if full { 1000 } else { 10 };
+    let credentials = if full { 1000 } else { 5 };
     let mut world = World::new(providers().await, patient());
     let scopes = vec!["read:orders".to_owned()];
     let key = world.simulator.add_key(NewKey { scopes, ..NewKey::of(Product::ZenFlow, "") });

@@ -78,7 +78,10 @@ pub(super) fn expected(cell: &Cell, before: &Outcome) -> Expected {
                 (None, History::Again) => 1..=4,
                 (None, History::NextDay) => 1..=8,
             };
+            // After an hour's wait the token has ended, and no new one was to be had.
+            let ended = cell.product == Product::Aventri && cell.waits.is_some_and(|seconds| seconds > 600);
             match cell.history {
+                History::Again if ended => Expected { published: "+LastKnownGood", ..unchanged(next) },
                 History::Once | History::Again => unchanged(next),
                 _ => not_ready(format!("?{}", reason.name()), "?NotChecked".to_owned(), reason, next),
             }

@@ -20,7 +20,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("probe", &["providers", "config", "credential", "clock"]),
     ("metrics", &["api", "providers", "clock"]),
     ("admin", &["metrics"]),
-    ("kubernetes", &["metrics"]),
+    ("kubernetes", &["error", "metrics"]),
     ("leader", &["clock", "error"]),
     ("args", &["telemetry"]),
     (

@@ -36,6 +36,8 @@ mod gitops;
 #[cfg(test)]
 mod guards;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod image;
 #[cfg(test)]
 mod leader;

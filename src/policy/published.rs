@@ -111,7 +111,9 @@ pub(super) fn standing(acted: &Acted, stored: &[OutputStatus]) -> Vec<OutputStat
         // What stands there has the shape that it was written in.
         Done::Kept(version) => Some(was(&result.name).unwrap_or_else(|| now(result, version))),
         // A deleted output stays in the list: only so is it known to be lost, not new.
-        Done::Waiting { lost: true } | Done::Overtaken | Done::Failed => was(&result.name),
+        Done::Waiting { lost: true } | Done::Failed => was(&result.name),
+        // Without a version nobody takes it for what is declared, not even after a restart.
+        Done::Overtaken => was(&result.name).map(|was| OutputStatus { resource_version: None, ..was }),
         Done::Waiting { lost: false } | Done::Withdrawn | Done::NotOwned => None,
     });
     let declared = |name: &String| acted.results.iter().any(|result| result.name == *name);

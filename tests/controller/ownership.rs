@@ -19,7 +19,7 @@ async fn squat(stage: &Stage, name: &str, owners: Value) -> Secret {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_foreign_secret_is_left_alone_and_the_name_is_taken_when_it_is_freed() {
+async fn a07_a_foreign_secret_is_left_alone_and_the_name_is_taken_when_it_is_freed() {
     // Without a garbage collector, which would take away what has no living owner.
     let bed = private_bed().await;
     bed.plane.stop_controllers();
@@ -49,7 +49,7 @@ async fn a_foreign_secret_is_left_alone_and_the_name_is_taken_when_it_is_freed()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_output_goes_with_its_owner_and_is_repaired_while_it_lives() {
+async fn a31_an_output_goes_with_its_owner_and_is_repaired_while_it_lives() {
     let stage = Stage::set("owned").await;
     let act = cast::flowlu();
     let issued = stage.issue(act.new_key());
@@ -68,7 +68,7 @@ async fn an_output_goes_with_its_owner_and_is_repaired_while_it_lives() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_older_of_two_credentials_keeps_the_name_and_the_other_heals_when_it_is_freed() {
+async fn a07_the_older_of_two_credentials_keeps_the_name_and_the_other_heals_when_it_is_freed() {
     let stage = Stage::set("conflict").await;
     let act = cast::zenflow();
     let issued = stage.issue(act.new_key());

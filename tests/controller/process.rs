@@ -141,7 +141,7 @@ async fn a_bad_configuration_is_refused_with_its_place() {
 
 /// What an older schema let in: the CRD of this test's own control plane knows one more provider for a while.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_object_that_does_not_fit_is_told_so_and_stays_alone_and_heals() {
+async fn a29_an_object_that_does_not_fit_is_told_so_and_stays_alone_and_heals() {
     let stage = Stage::set_on(private_bed().await, "poison", &[]).await;
     let crds: Api<CustomResourceDefinition> = Api::all(stage.bed.client.clone());
     let name = "connectorcredentials.connector-operator.io";

@@ -54,7 +54,7 @@ fn with(mut spec: Value, name: &str, value: Value) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_status_of_a_credentials_life_keeps_the_rules() {
+async fn a32_every_status_of_a_credentials_life_keeps_the_rules() {
     let stage = Stage::set("gitops").await;
     let recording = Recording::start(stage.credentials());
     let ready = ("True", "Ready");

@@ -11,7 +11,7 @@ mod argo;
 mod flux;
 mod kstatus;
 mod live;
-mod rules;
+pub(crate) mod rules;
 mod states;
 mod trees;
 

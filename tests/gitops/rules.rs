@@ -6,7 +6,7 @@ use serde_json::Value;
 const STANDING: [&str; 5] = ["Accepted", "Resolved", "Authenticated", "Authorized", "Published"];
 
 /// Every rule that this object breaks.
-pub(super) fn broken(object: &Value) -> Vec<String> {
+pub(crate) fn broken(object: &Value) -> Vec<String> {
     let status = &object["status"];
     let conditions = status["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
     if conditions.is_empty() {

@@ -9,7 +9,7 @@ use connector_operator::api::{ConnectorCredential, ValidationStatus};
 use std::time::{Duration, Instant};
 
 /// Whether the tests that wait take their full length: `FULL_LENGTH=1 cargo test`.
-fn full_length() -> bool {
+pub(crate) fn full_length() -> bool {
     std::env::var_os("FULL_LENGTH").is_some_and(|full| !full.is_empty())
 }
 

@@ -63,7 +63,7 @@ struct Held {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rotation_during_a_probe_never_gets_the_old_verdict() {
+async fn a22_a_rotation_during_a_probe_never_gets_the_old_verdict() {
     let stage = Stage::set("held").await;
     let held = |name, act, first_is_good, published_before| Held {
         name,

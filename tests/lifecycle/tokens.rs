@@ -200,7 +200,7 @@ fn exchange_held(ms: u64) -> Fault {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_operators_that_both_believe_they_lead_exchange_once_for_each_need() {
+async fn a21_two_operators_that_both_believe_they_lead_exchange_once_for_each_need() {
     let stage = Stage::set("doubled").await;
     tokens_live(&stage.simulator, 60);
     let mut rival = stage.another_operator(&[]).await;

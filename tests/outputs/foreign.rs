@@ -69,7 +69,7 @@ fn last(stage: &Stage) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_there_before_stays_through_publishing_rotation_and_withdrawal() {
+async fn a07_what_was_there_before_stays_through_publishing_rotation_and_withdrawal() {
     // Without a garbage collector, which would take away what has no living owner.
     let bed = private_bed().await;
     bed.plane.stop_controllers();
@@ -106,7 +106,7 @@ async fn what_was_there_before_stays_through_publishing_rotation_and_withdrawal(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_created_while_the_provider_is_asked_stays() {
+async fn a07_what_is_created_while_the_provider_is_asked_stays() {
     let bed = private_bed().await;
     bed.plane.stop_controllers();
     let stage = Stage::set_on(bed, "race", &[]).await;

@@ -22,6 +22,9 @@ pub struct Fault {
     /// The end of the request's path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    /// Lets so many that it would meet pass first.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub skip: u32,
     /// How often; absent means until cleared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<u32>,
@@ -30,7 +33,7 @@ pub struct Fault {
 impl Fault {
     /// A fault for every request, for struct update syntax.
     pub fn of(fault: Misbehaviour) -> Self {
-        Self { fault, provider: None, account: None, key_hash: None, path: None, times: None }
+        Self { fault, provider: None, account: None, key_hash: None, path: None, skip: 0, times: None }
     }
 
     fn is_for_all(&self) -> bool {
@@ -60,6 +63,8 @@ pub enum Misbehaviour {
     },
     /// No answer, and the connection stays open.
     Hang,
+    /// The same, and the request is not processed either.
+    Deaf,
     /// The head at once, then a byte at a time of a long body.
     SlowBody {
         every_ms: u64,
@@ -173,6 +178,7 @@ impl Misbehaviour {
         match self {
             Self::Latency { .. } => "latency",
             Self::Hang => "hang",
+            Self::Deaf => "deaf",
             Self::SlowBody { .. } => "slowBody",
             Self::Reset => "reset",
             Self::Truncated => "truncated",
@@ -241,6 +247,11 @@ impl Faults {
 
     pub(super) fn due(&mut self, call: &Call) -> Option<Misbehaviour> {
         let at = self.active.iter().position(|active| active.fault.meets(call))?;
+        let fault = &mut self.active[at].fault;
+        if fault.skip > 0 {
+            fault.skip -= 1;
+            return None;
+        }
         Some(self.spend(at))
     }
 
@@ -262,6 +273,11 @@ impl Faults {
         }
         due
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 fn ok() -> u16 {

@@ -78,7 +78,7 @@ fn delay(fault: &Misbehaviour) -> Duration {
 
 fn delivery(fault: &Misbehaviour) -> Delivery {
     match fault {
-        Misbehaviour::Hang => Delivery::Hang,
+        Misbehaviour::Hang | Misbehaviour::Deaf => Delivery::Hang,
         Misbehaviour::Reset => Delivery::Reset,
         Misbehaviour::Truncated => Delivery::Truncated,
         Misbehaviour::BadTls => Delivery::Rubbish,
@@ -105,7 +105,7 @@ fn reply(fault: &Misbehaviour, call: &Call, world: &mut World) -> Reply {
         M::Status { status, .. } => Reply::json(*status, json!({"message": "Simulated failure"})),
         M::RateLimit { .. } => Reply::json(429, json!({"message": "Too many requests"})),
         M::Html { status, content_type } => page(*status, content_type.as_deref()),
-        M::Empty => Reply::typed(200, JSON, ""),
+        M::Empty | M::Deaf => Reply::typed(200, JSON, ""),
         M::BrokenJson => Reply::typed(200, JSON, "{\"success\":tru"),
         M::DeepJson => Reply::typed(200, JSON, "[".repeat(DEPTH) + &"]".repeat(DEPTH)),
         M::GzipBomb => Reply::typed(200, JSON, BOMB.clone()).with("Content-Encoding", "gzip"),

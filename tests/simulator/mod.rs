@@ -44,7 +44,7 @@ mod reply;
 mod serve;
 mod shared;
 mod switches;
-mod tls;
+pub(crate) mod tls;
 mod wire;
 mod world;
 mod zenflow;

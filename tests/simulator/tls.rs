@@ -26,10 +26,10 @@ pub enum Certificate {
     OldVersion,
 }
 
-pub(super) struct Tls {
+pub(crate) struct Tls {
     /// None: the server speaks an old version only.
-    pub(super) acceptor: Option<TlsAcceptor>,
-    pub(super) ca_pem: String,
+    pub(crate) acceptor: Option<TlsAcceptor>,
+    pub(crate) ca_pem: String,
 }
 
 /// A `ServerHello` of TLS 1.1 with a cipher of that time.
@@ -41,7 +41,7 @@ pub(super) fn old_hello() -> Vec<u8> {
 }
 
 /// A server certificate for localhost and for the providers' real hosts, unless something is to be wrong with it.
-pub(super) fn make(certificate: Certificate) -> io::Result<Tls> {
+pub(crate) fn make(certificate: Certificate) -> io::Result<Tls> {
     let (ca_pem, issuer) = authority().map_err(io::Error::other)?;
     let ca_pem = match certificate {
         Certificate::OtherAuthority => authority().map_err(io::Error::other)?.0,

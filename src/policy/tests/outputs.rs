@@ -1,8 +1,8 @@
 //! Outputs take proved bytes only, stay when in doubt, and are never somebody else's.
 
-use crate::api::{ConditionType, Format, Reason};
+use crate::api::{ConditionType, Format, OutputStatus, Reason};
 use crate::policy::fixtures::*;
-use crate::policy::{Done, dropped_may_go};
+use crate::policy::{Acted, Done, OutputResult, dropped_may_go, published};
 use k8s_openapi::ByteString;
 use serde_json::json;
 
@@ -293,4 +293,17 @@ fn edits_of_description_labels_and_outputs_ask_nobody() {
     }
     assert_eq!(world.targets.keys().collect::<Vec<_>>(), ["erp-auth"]);
     assert_eq!(world.condition(ConditionType::Ready), Some(("True".to_owned(), Reason::Ready)));
+}
+
+#[test]
+fn an_output_that_was_overtaken_has_no_version_to_rest_upon() {
+    let stored =
+        OutputStatus { secret_name: "out".to_owned(), format: Format::Env, resource_version: Some("7".to_owned()) };
+    let result = |done| OutputResult { name: "out".to_owned(), format: Format::Env, done };
+    let standing = |done| {
+        let acted = Acted { results: vec![result(done)], undeleted: Vec::new() };
+        published::standing(&acted, std::slice::from_ref(&stored))
+    };
+    assert_eq!(standing(Done::Failed), vec![stored.clone()]);
+    assert_eq!(standing(Done::Overtaken), vec![OutputStatus { resource_version: None, ..stored.clone() }]);
 }

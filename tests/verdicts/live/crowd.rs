@@ -42,7 +42,7 @@ async fn until_all(stage: &Stage, number: usize, reached: impl Fn(&ConnectorCred
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_healthy_credentials_stand_still_and_a_restart_asks_writes_and_reads_nothing() {
+async fn a28_many_healthy_credentials_stand_still_and_a_restart_asks_writes_and_reads_nothing() {
     let number = short_or_full(200, 1000);
     let mut stage = Stage::set_with("crowd", &["--log-level=info"]).await;
     declare_many(&stage, number, |_| {}).await;

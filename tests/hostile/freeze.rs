@@ -1,0 +1,63 @@
+//! A watch that falls silent, a list or a connect that hangs: noticed within 65 seconds, while other watches go on.
+
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::core::v1::Secret;
+
+use super::proxy::{Fault, Flow, Rule};
+use super::scene::Scene;
+use crate::controller::cast;
+use crate::support::await_object::await_object;
+use crate::support::stage::{SOON, is, value};
+use connector_operator::api::{ConditionType, ConnectorCredential};
+
+const CREDENTIALS: &str = "connectorcredentials";
+/// The promise, and a visit on a machine that is loaded.
+const LIMIT: Duration = Duration::from_secs(65 + 10);
+
+/// Plays a first credential, spoils what `spoil` says, declares another, and waits until it is ready. In the meantime a
+/// rotation of the first is noticed as ever.
+async fn noticed(scene: Scene, spoil: impl AsyncFnOnce(&Scene), frozen: bool) -> Duration {
+    let (known, late) = (cast::inflow(), cast::flowlu());
+    scene.play(&known).await;
+    scene.stage.until_ready(known.name).await;
+    spoil(&scene).await;
+    let start = Instant::now();
+    scene.play(&late).await;
+    let second = scene.stage.issue(known.new_key());
+    scene.stage.put_secret(&known.source(), &[("api-key", &second.key)]).await;
+    let holds = |secret: &Secret| value(secret, "api-key").as_deref() == Some(&*second.key);
+    if frozen {
+        scene.stage.until_secret(&known.output(), holds).await;
+        assert!(start.elapsed() < SOON, "the watch on Secrets goes on");
+        let unseen = scene.stage.credentials().get(late.name).await.expect("it is declared");
+        assert!(unseen.status.is_none_or(|status| status.conditions.is_empty()), "the frozen watch tells nothing");
+    }
+    let ready = |object: &ConnectorCredential| is(object, ConditionType::Ready, ("True", "Ready"));
+    await_object(&scene.stage.credentials(), late.name, 3 * SOON, ready).await.expect("it is noticed");
+    let took = start.elapsed();
+    scene.stage.until_secret(&known.output(), holds).await;
+    scene.finish().await;
+    took
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a27_a_frozen_watch_and_a_list_and_a_connect_that_hang_are_noticed_within_65_seconds() {
+    let (watch, list, connect) =
+        tokio::join!(Scene::set("frozen"), Scene::set("hung-list"), Scene::set_encrypted("hung-connect"));
+    let frozen = noticed(watch, async |scene| scene.proxy.set_flow(CREDENTIALS, Flow::Stuck), true);
+    let hung_list = async |scene: &Scene| {
+        scene.proxy.add(Rule::new(Fault::Hang).on("list", CREDENTIALS).times(1));
+        scene.proxy.set_flow(CREDENTIALS, Flow::Gone);
+    };
+    let hung_connect = async |scene: &Scene| {
+        scene.proxy.hang_connects(true);
+        scene.proxy.set_flow(CREDENTIALS, Flow::Cut);
+        scene.proxy.set_flow("secrets", Flow::Cut);
+        scene.proxy.release_connects_after(Duration::from_secs(3));
+    };
+    let took = tokio::join!(frozen, noticed(list, hung_list, false), noticed(connect, hung_connect, false));
+    for (what, took) in [("watch", took.0), ("list", took.1), ("connect", took.2)] {
+        assert!(took < LIMIT, "the {what} was noticed after {took:?}");
+    }
+}

@@ -1,0 +1,73 @@
+//! One need costs one exchange, whoever leads, whoever believes to, and whatever may not be written.
+
+use super::proxy::{Fault, Proxy, Refusal, Rule};
+use super::scene::{STATUS, Scene, exchanges, is_write, pass};
+use crate::controller::cast;
+use crate::simulator::LedgerFilter;
+use crate::support::await_object::await_object;
+use crate::support::stage::{SOON, is, value};
+use connector_operator::api::{ConditionType, ConnectorCredential};
+use k8s_openapi::api::core::v1::Secret;
+use rustix::process::Signal;
+use std::time::Duration;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a21_a_leader_that_was_stopped_calls_nobody_and_writes_nothing_when_it_comes_back() {
+    let mut scene = Scene::set("stopped").await;
+    let flags = scene.allow_leases().await;
+    let flags = flags.each_ref().map(String::as_str);
+    scene.lead(&flags).await;
+    let act = cast::aventri();
+    scene.play(&act).await;
+    scene.stage.until_ready(act.name).await;
+    let own = Proxy::before(&scene.stage.bed, &scene.proxy.kubeconfig(), false).await;
+    let kubeconfig = format!("--kubeconfig={}", own.kubeconfig().display());
+    let rival = scene.stage.another_operator(&[&kubeconfig, flags[0], flags[1]]).await;
+
+    // It has read the new key when it is stopped, and would ask next.
+    let mark = scene.proxy.mark();
+    scene.proxy.add(Rule::new(Fault::SlowHeaders(Duration::from_secs(2))).on("get", "secrets").named(&act.source()));
+    let second = scene.stage.issue(act.new_key());
+    scene.stage.put_secret(&act.source(), &[("api-key", &second.key)]).await;
+    scene.proxy.until(mark, |seen| seen.asked.verb == "get" && seen.asked.name == act.source()).await;
+    scene.signal(Signal::STOP);
+    let holds = |secret: &Secret| value(secret, "api-key").as_deref() == Some(&*second.key);
+    await_object(&scene.stage.secrets(), &act.output(), 3 * SOON, holds).await.expect("the other takes over");
+    scene.stage.until_ready(act.name).await;
+    let (asked, mark) = (scene.stage.simulator.ledger(&LedgerFilter::default()).len(), scene.proxy.mark());
+    let stands = scene.stage.secret(&act.output()).await;
+    assert_eq!(asked, 2, "two keys, two exchanges");
+
+    scene.proxy.clear();
+    scene.signal(Signal::CONT);
+    let ended = tokio::task::block_in_place(|| scene.stage.operator.wait(SOON)).expect("it can be waited for");
+    assert!(ended.is_some_and(|status| !status.success()), "it ends, for it does not lead any more");
+    pass(3).await;
+    assert_eq!(scene.stage.simulator.ledger(&LedgerFilter::default()).len(), asked, "it called nobody");
+    let wrote: Vec<_> = scene.proxy.since(mark).into_iter().filter(is_write).collect();
+    assert!(wrote.is_empty(), "{wrote:?}");
+    assert_eq!(scene.stage.secret(&act.output()).await, stands);
+    scene.stage.operator = rival;
+    scene.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a21_writes_that_are_denied_for_a_while_cost_one_exchange() {
+    let scene = Scene::set("denied-writes").await;
+    let act = cast::aventri();
+    let denied = || Rule::new(Fault::Refuse(Refusal::denied("not now")));
+    scene.proxy.add(denied().on("create", "secrets"));
+    // The claim passes; what was found cannot be told.
+    scene.proxy.add(denied().on("patch", STATUS).after(1));
+    scene.play(&act).await;
+    let mark = scene.proxy.mark();
+    scene.proxy.until(mark, |_| true).await;
+    pass(if crate::lifecycle::full_length() { 300 } else { 12 }).await;
+    assert_eq!(exchanges(&scene.stage, None), 1);
+    assert!(scene.stage.secret(&act.output()).await.is_none(), "nothing can be written");
+    scene.proxy.clear();
+    let ready = |object: &ConnectorCredential| is(object, ConditionType::Ready, ("True", "Ready"));
+    await_object(&scene.stage.credentials(), act.name, 3 * SOON, ready).await.expect("it heals");
+    assert_eq!(exchanges(&scene.stage, None), 1, "the token that was kept is the one that is stored");
+    scene.finish().await;
+}

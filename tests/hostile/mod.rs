@@ -1,0 +1,21 @@
+//! Does the operator keep its promises when the API server, the network and its own life do not? The unmodified binary
+//! behind a proxy that spoils what it is told to spoil.
+
+#![allow(clippy::print_stderr, reason = "long runs tell how far they are")]
+
+mod ambiguous;
+mod apart;
+mod arena;
+mod crash;
+mod denials;
+mod freeze;
+mod garbage;
+mod leaders;
+mod proxy;
+mod random;
+mod rights;
+mod scene;
+mod sequence;
+mod stale;
+mod state;
+mod tale;

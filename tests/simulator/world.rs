@@ -39,7 +39,7 @@ impl World {
         let mut ledger = std::mem::take(&mut self.ledger);
         ledger.clear();
         let (decoy, connections) = (std::mem::take(&mut self.decoy), self.connections);
-        *self = Self { ledger, decoy, connections, ..Self::default() };
+        *self = Self { ledger, connections, decoy, ..Self::default() };
     }
 
     /// Numbers a new connection.

@@ -131,7 +131,7 @@ async fn a36_no_lifetime_and_no_clock_makes_more_than_two_exchanges_a_minute() {
         assert_eq!(shows(&world.status(act.name), ConditionType::Ready), "+Ready", "{lifetime}");
         for (n, jump) in [JUMP, -JUMP, JUMP, JUMP, -JUMP].into_iter().enumerate() {
             world.jump(jump);
-            if n % 2 == 0 {
+            if n.is_multiple_of(2) {
                 world.restart();
             }
             let most = most_in_a_minute(&mut world, 4).await;

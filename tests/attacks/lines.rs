@@ -2,7 +2,7 @@
 //! not one more.
 
 use crate::controller::cast;
-use crate::simulator::{Fault, LedgerFilter, Misbehaviour, Row};
+use crate::simulator::{Fault, LedgerFilter, Misbehaviour, Provider, Row};
 use crate::support::stage::{Stage, is};
 use connector_operator::api::ConditionType;
 use connector_operator::probe::Limits;
@@ -38,7 +38,7 @@ fn logged_calls(log: &str) -> Calls {
 fn made_calls(rows: &[Row]) -> Calls {
     let mut calls = Calls::new();
     for row in rows {
-        let provider = row.provider.map_or("", |provider| provider.name()).to_owned();
+        let provider = row.provider.map_or("", Provider::name).to_owned();
         *calls.entry((provider, row.status.map(u64::from))).or_default() += 1;
     }
     calls

@@ -34,9 +34,10 @@ fn is_bad(n: usize, round: usize) -> bool {
 /// New keys for all; some of them nobody knows.
 fn issue(stage: &Stage, number: usize, round: usize) -> Vec<String> {
     let new = |n: usize| {
-        let new = match is_aventri(n) {
-            true => NewKey::of(Provider::Aventri, &format!("{}@na", account(n))),
-            false => NewKey::of(Provider::ZenFlow, ""),
+        let new = if is_aventri(n) {
+            NewKey::of(Provider::Aventri, &format!("{}@na", account(n)))
+        } else {
+            NewKey::of(Provider::ZenFlow, "")
         };
         let issued = stage.simulator.add_key(new);
         let ms = u64::try_from((n * 37 + round * 11) % 150).expect("a small number");
@@ -81,10 +82,10 @@ async fn a19_tenants_are_never_mixed_and_no_connection_is_shared() {
                 stage.declare(&format!("tenant-{n}"), spec(n)).await;
             }
         }
-        for n in 0..number {
+        for (n, key) in keys.iter().enumerate() {
             settled(&stage, n, round, &version).await;
             if !is_bad(n, round) {
-                good.insert(n, keys[n].clone());
+                good.insert(n, key.clone());
             }
             let output = format!("tenant-{n}-auth");
             let own = |secret: &_| value(secret, "api-key").as_ref() == good.get(&n);

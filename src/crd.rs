@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_is_bounded_and_documented() {
+    fn a38_everything_is_bounded_and_documented() {
         for (path, schema) in schemas() {
             let has = |word: &str| schema.get(word).is_some();
             let bound = match schema["type"].as_str() {

@@ -101,6 +101,13 @@ pub async fn chosen(choice: Choice<'_>) -> Result<Config, Error> {
     Ok(limited(config))
 }
 
+/// The names of the contexts of these files, or of the default kubeconfig; none if they cannot be read.
+#[must_use]
+pub fn contexts(files: &[PathBuf]) -> Vec<String> {
+    let read = if files.is_empty() { read_default() } else { read_files(files) };
+    read.map(|file| file.contexts.into_iter().map(|context| context.name).collect()).unwrap_or_default()
+}
+
 /// A client with our limits: connect 5 s, headers 30 s, no retries. Each call counts in `rest_client_requests_total`.
 ///
 /// # Errors

@@ -3,6 +3,8 @@
 //! Which libraries may speak is decided here and by no flag: several print whole answers of the API server.
 
 mod lines;
+#[cfg(feature = "otel")]
+mod traces;
 
 pub use lines::LogFormat;
 
@@ -65,10 +67,18 @@ const RELOAD: &str = "kube_client::client::tls";
 /// # Errors
 /// When somebody else has done so.
 pub fn install(format: LogFormat, level: LogLevel) -> Result<(), SetGlobalDefaultError> {
-    let layer = layer(format, level, std::io::stderr);
-    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer))?;
+    let subscriber = tracing_subscriber::registry().with(layer(format, level, std::io::stderr));
+    #[cfg(feature = "otel")]
+    let subscriber = subscriber.with(traces::layer());
+    tracing::subscriber::set_global_default(subscriber)?;
     std::panic::set_hook(Box::new(report));
     Ok(())
+}
+
+/// Sends the traces that are left, where any are made. To be called last.
+pub fn finish() {
+    #[cfg(feature = "otel")]
+    traces::finish();
 }
 
 /// The log as a layer, for a writer of one's own: tests look for keys in it.

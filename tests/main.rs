@@ -53,5 +53,7 @@ mod simulator;
 mod support;
 #[cfg(test)]
 mod tools;
+#[cfg(all(test, feature = "otel"))]
+mod traces;
 #[cfg(test)]
 mod verdicts;

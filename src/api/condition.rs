@@ -48,6 +48,11 @@ condition_types! {
     Ready,
 }
 
+impl ConditionType {
+    /// Those that advise: present only when True, and no part of Ready.
+    pub const ADVICE: [Self; 3] = [Self::Expiring, Self::RotationDue, Self::OverPrivileged];
+}
+
 /// A condition's status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
@@ -60,6 +65,12 @@ pub enum Status {
 }
 
 impl Status {
+    /// The status that is written so; nobody knows what anything else means.
+    #[must_use]
+    pub fn read(text: &str) -> Self {
+        [Self::True, Self::False].into_iter().find(|status| status.name() == text).unwrap_or(Self::Unknown)
+    }
+
     /// The status as it is written.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -14,7 +14,9 @@ fn main() -> ExitCode {
         tracing::error!("cannot start: the system refuses threads");
         return ExitCode::FAILURE;
     };
-    match runtime.block_on(run(settings)) {
+    let ended = runtime.block_on(run(settings));
+    connector_operator::telemetry::finish();
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(%error, "ended");

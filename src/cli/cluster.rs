@@ -1,6 +1,7 @@
 //! Which cluster, which namespace, as whom? kubectl's flags, and reads whose failures say what to do.
 
 use super::Shown;
+use super::completion;
 use super::object;
 use super::trouble::{Attempt, Trouble};
 use crate::api::ConnectorCredential;
@@ -9,6 +10,7 @@ use crate::error::{Class, Failure, Verb};
 use crate::kubernetes::{self, Choice, RESPONSE_TIMEOUT};
 use crate::metrics::Metrics;
 use clap::{ArgAction, Args};
+use clap_complete::engine::ArgValueCandidates;
 use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
 use kube::api::ListParams;
@@ -30,13 +32,13 @@ const FEW: usize = 8;
 #[command(next_help_heading = "Cluster")]
 pub(super) struct ClusterFlags {
     /// The namespace [default: the context's]
-    #[arg(short, long, value_name = "NAME")]
+    #[arg(short, long, value_name = "NAME", add = ArgValueCandidates::new(completion::namespaces))]
     namespace: Option<String>,
     /// The kubeconfig file [default: those of KUBECONFIG, else ~/.kube/config]
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
     /// The kubeconfig's context
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = ArgValueCandidates::new(completion::contexts))]
     context: Option<String>,
     /// The kubeconfig's cluster
     #[arg(long, value_name = "NAME")]
@@ -121,6 +123,11 @@ impl ClusterFlags {
         let metrics = Arc::new(Metrics::new(Arc::new(clock), 1));
         let client = kubernetes::client_within(self.request_timeout.unwrap_or(RESPONSE_TIMEOUT), config, &metrics)?;
         Ok(Cluster { client, namespace, clock, shown, acting: self.acting() })
+    }
+
+    /// The names of the kubeconfig's contexts.
+    pub(super) fn contexts(&self) -> Vec<String> {
+        kubernetes::contexts(&self.files())
     }
 
     /// kubectl's variable comes before the Pod's service account.

@@ -1,7 +1,6 @@
 //! Completion and man pages, generated from the commands themselves; names come from the cluster.
 
-use super::cluster::ClusterFlags;
-use super::object;
+use super::cluster::{Cluster, ClusterFlags};
 use super::output::Output;
 use super::trouble::{Ending, Trouble};
 use super::{NAME, Shown, command};
@@ -10,10 +9,13 @@ use crate::error::refused_by_system;
 use clap::{Args, ValueEnum};
 use clap_complete::engine::{CompletionCandidate, complete};
 use clap_complete::env::{CompleteEnv, Shells};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::api::ListParams;
+use kube::{Api, Resource};
+use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fmt::Write as _;
+use std::fmt::{Debug, Write as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -105,20 +107,40 @@ pub(super) fn complete_for_kubectl(words: &[OsString], shown: Shown, output: Out
     output.raw(text.as_bytes()).map(|()| Ending::Good)
 }
 
-/// The credentials of the namespace that the words so far name.
-pub(super) fn names() -> Vec<CompletionCandidate> {
+/// The flags of the words so far.
+fn flags() -> ClusterFlags {
     let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
-    let flags = ClusterFlags::of_words(&words);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let found = runtime.map(|runtime| {
-        runtime.block_on(async { tokio::time::timeout(PATIENCE, list(&flags)).await.unwrap_or_default() })
-    });
-    found.unwrap_or_default().into_iter().map(CompletionCandidate::new).collect()
+    ClusterFlags::of_words(&words)
 }
 
-async fn list(flags: &ClusterFlags) -> BTreeSet<String> {
-    let Ok(cluster) = flags.connect(Shown { program: NAME }).await else { return BTreeSet::new() };
-    let found =
-        cluster.list::<ConnectorCredential>(&cluster.api(), ListParams::default(), "connectorcredentials").await;
-    found.unwrap_or_default().iter().map(|object| object::name(object).to_owned()).collect()
+/// What the cluster says, unless it takes too long.
+fn asked<K>(api: impl FnOnce(Cluster) -> Api<K>) -> Vec<CompletionCandidate>
+where
+    K: Clone + DeserializeOwned + Debug + Resource,
+{
+    let list = async {
+        let cluster = flags().connect(Shown { program: NAME }).await.ok()?;
+        cluster.list(&api(cluster.clone()), ListParams::default(), "names").await.ok()
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let found = runtime
+        .ok()
+        .and_then(|runtime| runtime.block_on(async { tokio::time::timeout(PATIENCE, list).await.unwrap_or_default() }));
+    let names = found.into_iter().flatten().filter_map(|object| object.meta().name.clone());
+    names.collect::<BTreeSet<_>>().into_iter().map(CompletionCandidate::new).collect()
+}
+
+/// The credentials of the namespace that the words so far name.
+pub(super) fn names() -> Vec<CompletionCandidate> {
+    asked::<ConnectorCredential>(|cluster| cluster.api())
+}
+
+/// The namespaces that the user may list.
+pub(super) fn namespaces() -> Vec<CompletionCandidate> {
+    asked::<Namespace>(|cluster| Api::all(cluster.client))
+}
+
+/// The kubeconfig's contexts.
+pub(super) fn contexts() -> Vec<CompletionCandidate> {
+    flags().contexts().into_iter().map(CompletionCandidate::new).collect()
 }

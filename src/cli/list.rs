@@ -7,8 +7,9 @@ use super::output::Output;
 use super::page::{Page, Tone, WIDTH, Word, span};
 use super::status::ready_tone;
 use super::trouble::{Ending, Trouble};
-use crate::api::{ConditionType, ConnectorCredential, parse_duration};
+use crate::api::{ConditionType, ConnectorCredential};
 use crate::policy::after;
+use crate::policy::expiry::warning;
 use clap::Args;
 use jiff::Timestamp;
 use kube::Api;
@@ -18,8 +19,6 @@ use std::time::Duration;
 const DAY: i64 = 86_400;
 /// What the timeline shows, in days.
 const HORIZON: i64 = 90;
-/// `spec.warnBefore` when it is not set.
-const WARNING: Duration = Duration::from_secs(30 * 86_400);
 
 #[derive(Debug, Args)]
 pub(super) struct List {
@@ -190,8 +189,8 @@ fn scale(width: usize, now: Timestamp) -> String {
 }
 
 fn bar(object: &ConnectorCredential, end: Timestamp, width: usize, now: Timestamp) -> String {
-    let declared = object.spec.warn_before.as_deref().and_then(parse_duration).unwrap_or(WARNING);
-    let warning = jiff::SignedDuration::try_from(declared).ok().and_then(|before| end.checked_sub(before).ok());
+    let warning =
+        jiff::SignedDuration::try_from(warning(&object.spec)).ok().and_then(|before| end.checked_sub(before).ok());
     let (warning, end) = (warning.and_then(|time| column(time, width, now)), column(end, width, now));
     let mark = |place: usize| match (end, warning) {
         (Some(end), _) if place == end => 'X',

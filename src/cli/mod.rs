@@ -106,6 +106,14 @@ enum Task {
     Version,
 }
 
+/// How many documents a manifest holds.
+///
+/// # Errors
+/// The line, and what is wrong there; nothing that stands in the text.
+pub fn documents(text: &str) -> Result<usize, String> {
+    verify::documents(text)
+}
+
 /// Runs the command line.
 #[must_use]
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {

@@ -104,7 +104,7 @@ pub(super) fn provider_name(object: &ConnectorCredential) -> &'static str {
 
 /// Whether Ready is True, of the newest generation.
 pub(super) fn is_healthy(object: &ConnectorCredential) -> bool {
-    is_current(object) && condition(object, ConditionType::Ready).is_some_and(|ready| ready.status == "True")
+    is_current(object) && object.status.as_ref().is_some_and(|status| status.conditions.is_true(ConditionType::Ready))
 }
 
 /// Whether the status speaks of the newest generation.

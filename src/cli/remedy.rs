@@ -75,7 +75,6 @@ pub(super) fn commands(object: &ConnectorCredential, reason: Reason, program: &s
 pub(super) fn pressing(object: &ConnectorCredential) -> Option<Reason> {
     let conditions = object.status.as_ref()?.conditions.as_slice();
     let ready = conditions.reason(ConditionType::Ready)?;
-    let warnings = [ConditionType::Expiring, ConditionType::OverPrivileged, ConditionType::RotationDue];
-    let warning = || warnings.into_iter().find_map(|kind| conditions.reason(kind));
+    let warning = || ConditionType::ADVICE.into_iter().find_map(|kind| conditions.reason(kind));
     Some(if ready == Reason::Ready { warning().unwrap_or(ready) } else { ready })
 }

@@ -9,7 +9,7 @@ use super::output::Output;
 use super::page::Page;
 use super::progress;
 use super::trouble::{Ending, Trouble};
-use crate::api::{ConditionType, ConnectorCredential, RECONCILE_AT, parse_duration};
+use crate::api::{ConditionType, ConnectorCredential, RECONCILE_AT, Reason, parse_duration};
 use crate::error::{Failure, Verb};
 use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
@@ -220,7 +220,8 @@ fn unanswered(waited: Duration, names: &BTreeSet<&str>, cluster: &Cluster) -> Tr
 
 fn outcome(object: &ConnectorCredential) -> String {
     let ready = condition(object, ConditionType::Ready);
-    let (reason, message) = ready.map_or(("NotChecked", ""), |ready| (ready.reason.as_str(), ready.message.as_str()));
+    let (reason, message) =
+        ready.map_or((Reason::NotChecked.name(), ""), |ready| (ready.reason.as_str(), ready.message.as_str()));
     let word = if object::is_healthy(object) { "reconciled" } else { "reconciled, not ready" };
     format!("{word}: {reason}: {message}")
 }

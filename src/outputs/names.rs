@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn long_names_are_cut_and_hashed_into_valid_labels() {
+    fn a38_long_names_are_cut_and_hashed_into_valid_labels() {
         assert_eq!(label(&"a".repeat(63)), "a".repeat(63));
         // printf 'a%.0s' $(seq 64) | sha256sum
         assert_eq!(label(&"a".repeat(64)), format!("{}-ffe054fe", "a".repeat(54)));

@@ -152,6 +152,66 @@ fn an_output_larger_than_a_secret_is_refused() {
     assert_eq!(rendered(&output(Format::Binding), &material), Err(Unrenderable::TooLarge));
 }
 
+/// Values without a pattern, the same each time: what quoting trips over, and plain letters.
+fn values(many: usize) -> impl Iterator<Item = (String, String)> {
+    const SPECIAL: [char; 32] = [
+        '\'', '"', '\\', '$', '(', ')', '{', '}', '`', '#', '=', ';', '&', '|', '<', '>', '%', '+', ':', '/', '?', '*',
+        '!', '~', '-', '_', '.', ',', '@', '^', '[', ']',
+    ];
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut random = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state >> 33).unwrap()
+    };
+    let printable: Vec<char> = ('!'..='~').collect();
+    let mut visible = move || -> String {
+        let length = random().checked_rem(12).unwrap();
+        let mut one = || {
+            let number = random();
+            let letters = if number.is_multiple_of(2) { printable.as_slice() } else { &SPECIAL[..] };
+            letters[(number >> 1).checked_rem(letters.len()).unwrap()]
+        };
+        (0..=length).map(|_| one()).collect()
+    };
+    (0..many).map(move |number| {
+        let key = visible();
+        let text = if number.is_multiple_of(4) { format!(" {key} é {key}🔑 ") } else { visible() };
+        (key, text)
+    })
+}
+
+/// In each format: other readers find what was written, byte for byte. `FULL_LENGTH=1` writes all of them.
+#[test]
+fn a35_a_hundred_thousand_values_are_read_back_in_each_format() {
+    let many = if std::env::var_os("FULL_LENGTH").is_some() { 100_000 } else { 20_000 };
+    for (key, text) in values(many) {
+        let flow = material("flow", &[(Variable::ApiKey, &key), (Variable::Reference, &text)]);
+        let found = shell(&only(&output(Format::Dotenv), &flow));
+        assert_eq!(found[1..], [("FLOW_API_KEY".to_owned(), key.clone()), ("FLOW_REFERENCE".to_owned(), text.clone())]);
+        for (format, name) in [(Format::Env, "FLOW_REFERENCE"), (Format::Binding, "reference")] {
+            assert_eq!(rendered(&output(format), &flow).expect("renders")[name], text);
+        }
+        assert_eq!(only(&template("a=$(apiKey) $$(x) $(reference)"), &flow), format!("a={key} $(x) {text}"));
+        let aventri = aventri_with(&key);
+        let found = curlrc(&only(&output(Format::Curl), &aventri));
+        assert_eq!(
+            (&found[0].1, &found[1].1),
+            (&format!("accesstoken={key}"), &format!("Authorization: Bearer {key}"))
+        );
+        let files = rendered(&output(Format::HTTP), &aventri).expect("renders");
+        assert_eq!(files["headers"].lines().next(), Some(format!("Authorization: Bearer {key}").as_str()));
+        let pairs: Vec<_> = url::form_urlencoded::parse(files["query"].as_bytes()).collect();
+        assert_eq!(pairs, [("accesstoken".into(), key.as_str().into())]);
+        let mut zenflow = zenflow();
+        zenflow.variables = zenflow.variables.with(Variable::HeaderValue, key.as_str());
+        zenflow.description = Some(text.clone());
+        let body: serde_json::Value = serde_json::from_str(&only(&output(Format::Nexla), &zenflow)).expect("is JSON");
+        assert_eq!((&body["description"], &body["credentials"]["api.key.auth.value"]), (&text.into(), &key.into()));
+    }
+}
+
 proptest! {
     #[test]
     fn a35_dotenv_is_read_back(key in "[!-~]{1,64}", text in "\\PC{0,64}") {

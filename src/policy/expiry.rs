@@ -3,7 +3,9 @@
 use super::message;
 use super::schedule::{after, no_sooner, whole_second};
 use super::seen::Observed;
-use crate::api::{ConditionType, ExpirationStatus, Finding, KeyStatus, Reason, Status, parse_duration};
+use crate::api::{
+    ConditionType, ConnectorCredentialSpec, ExpirationStatus, Finding, KeyStatus, Reason, Status, parse_duration,
+};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use std::time::Duration;
@@ -53,9 +55,15 @@ pub fn outlook(seen: &Observed, own: Option<Timestamp>, resolved: bool, now: Tim
     }
 }
 
+/// How long before the end the warning comes.
+#[must_use]
+pub fn warning(spec: &ConnectorCredentialSpec) -> Duration {
+    spec.warn_before.as_deref().and_then(parse_duration).unwrap_or(DEFAULT_WARNING)
+}
+
 /// `warnBefore`, the reminders within it, and the end.
 fn thresholds(seen: &Observed, end: Timestamp) -> Vec<Timestamp> {
-    let warning = seen.object.spec.warn_before.as_deref().and_then(parse_duration).unwrap_or(DEFAULT_WARNING);
+    let warning = warning(&seen.object.spec);
     let reminders = REMINDERS.iter().map(|days| DAY.saturating_mul(*days)).filter(|before| *before < warning);
     let all = std::iter::once(warning).chain(reminders).chain(std::iter::once(Duration::ZERO));
     // Announced thresholds are stored in whole seconds, and are compared with what was stored.

@@ -69,7 +69,7 @@ pub fn advisory_notices(stored: &[Condition], new: &[Condition]) -> Vec<Notice> 
         Some(Notice::normal(Reason::read(&before.reason)?, "Watch", message::over(*kind)))
     };
     let watched = [ConditionType::RotationDue, ConditionType::OverPrivileged];
-    let cleared = [ConditionType::Expiring, ConditionType::RotationDue, ConditionType::OverPrivileged];
+    let cleared = ConditionType::ADVICE;
     watched.iter().filter_map(raised).chain(cleared.iter().filter_map(over)).collect()
 }
 

@@ -91,6 +91,11 @@ fn value<'a>(secret: &'a Secret, name: &str) -> Result<&'a [u8], Unresolved> {
 }
 
 fn expiry(secret: &Secret, name: &str) -> Result<Timestamp, Unresolved> {
-    let text = std::str::from_utf8(value(secret, name)?).unwrap_or_default();
-    text.trim_end().parse().map_err(|_| Unresolved::MalformedExpiry(name.to_owned()))
+    read_time(value(secret, name)?).ok_or_else(|| Unresolved::MalformedExpiry(name.to_owned()))
+}
+
+/// A time as a Secret's value: RFC 3339, white space behind it.
+#[must_use]
+pub fn read_time(bytes: &[u8]) -> Option<Timestamp> {
+    std::str::from_utf8(bytes).ok()?.trim_end().parse().ok()
 }

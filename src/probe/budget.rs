@@ -338,7 +338,6 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::arithmetic_side_effects, reason = "small numbers of a test")]
     fn restarts_do_not_fill_the_bucket_of_an_account_that_was_asked() {
         for kind in ProviderKind::ALL {
             let profile = kind.profile();

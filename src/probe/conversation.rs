@@ -8,6 +8,7 @@ use super::{Checked, Prober, after, reply};
 use crate::clock::Clock;
 use crate::providers::{AccountId, Ask, BaseUrl, Depth, Doubt, Given, Profile, Provider, Reply, Step, Verdict};
 use std::time::Duration;
+use tracing::Instrument;
 
 /// Requests of one conversation, whatever its provider wants.
 const MOST_REQUESTS: u32 = 8;
@@ -99,7 +100,8 @@ impl Talk<'_> {
         self.requests = self.requests.saturating_add(1);
         self.retry_after = None;
         let mut line = Line::begin(self.prober, self.profile());
-        let answer = self.prober.transport.send(&self.matter.base, ask).await;
+        let span = tracing::info_span!("call", provider = self.profile().kind.name());
+        let answer = self.prober.transport.send(&self.matter.base, ask).instrument(span).await;
         line.status = answer.as_ref().ok().map(|answer| answer.status);
         let fault = answer.as_ref().map_or_else(|fault| Some(*fault), Answer::fault);
         let judged = match answer {
@@ -122,7 +124,7 @@ impl Talk<'_> {
         let now = self.prober.clock.now();
         let date = answer.headers.date.as_deref().and_then(reply::http_date);
         let asked = answer.headers.retry_after.as_deref();
-        self.retry_after = asked.and_then(|value| reply::retry_after(value, date, now));
+        self.retry_after = asked.and_then(|value| reply::wanted_wait(value, answer.headers.date.as_deref(), now));
         if let Some([limit, remaining, reset]) =
             answer.headers.rate_limit.as_ref().filter(|_| self.profile().announces_limits)
             && let Some(pause) = reply::pause(limit, remaining, reset, (date, now))

@@ -12,6 +12,8 @@ mod slots;
 mod tls;
 mod transport;
 
+pub use reply::wanted_wait;
+
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::credential::Key;

@@ -51,6 +51,12 @@ pub(super) fn retry_after(value: &str, date: Option<Timestamp>, now: Timestamp) 
     Some(wait.min(LONGEST_WAIT)).filter(|wait| !wait.is_zero())
 }
 
+/// [`retry_after`], from the two headers as they came.
+#[must_use]
+pub fn wanted_wait(value: &str, date: Option<&str>, now: Timestamp) -> Option<Duration> {
+    retry_after(value, date.and_then(http_date), now)
+}
+
 /// What ZenFlow's rate limit headers say of the account: with a tenth or less left, wait for the reset.
 pub(super) fn pause(
     limit: &str,

@@ -3,9 +3,16 @@
 //! Addresses in URLs do not pass here: the configuration vets them. Behind a proxy the proxy resolves.
 
 use crate::config::{Reach, Settings};
+use futures::future::BoxFuture;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use std::fmt;
+use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use url::Url;
+
+/// Who knows where a name leads.
+type Lookup = Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> + Send + Sync>;
 
 /// A name resolves to no address that may be called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -13,8 +20,9 @@ use url::Url;
 pub(super) struct NoPermittedAddress;
 
 /// Resolves names with the system's resolver and keeps the permitted addresses.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Vetting {
+    lookup: Lookup,
     allow_private: bool,
     /// Hosts that are called without TLS, as text before and after a label.
     plain: Vec<(String, String)>,
@@ -22,9 +30,18 @@ pub(super) struct Vetting {
 }
 
 impl Vetting {
+    /// With the system's resolver.
     pub(super) fn new(settings: &Settings) -> Self {
+        let system = |name: String| -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> {
+            Box::pin(async move { Ok(tokio::net::lookup_host((name.as_str(), 0)).await?.collect()) })
+        };
+        Self::with_lookup(settings, Arc::new(system))
+    }
+
+    pub(super) fn with_lookup(settings: &Settings, lookup: Lookup) -> Self {
         let endpoints = settings.sites.values().filter_map(|site| site.endpoint.as_deref());
         Self {
+            lookup,
             allow_private: settings.allow_private_endpoints,
             plain: endpoints.filter_map(plain_host).collect(),
             proxy: settings.proxy.as_ref().and_then(Url::host_str).map(str::to_owned),
@@ -52,13 +69,19 @@ impl Vetting {
     }
 }
 
+impl fmt::Debug for Vetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vetting").field("allow_private", &self.allow_private).finish_non_exhaustive()
+    }
+}
+
 impl Resolve for Vetting {
     fn resolve(&self, name: Name) -> Resolving {
         let vetting = self.clone();
         Box::pin(async move {
             let name = name.as_str().to_ascii_lowercase();
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let permitted = vetting.vet(&name, found)?;
+            let found = (vetting.lookup)(name.clone()).await?;
+            let permitted = vetting.vet(&name, found.into_iter())?;
             let addresses: Addrs = Box::new(permitted.into_iter());
             Ok(addresses)
         })

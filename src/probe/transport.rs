@@ -92,9 +92,13 @@ pub(super) struct Transport {
 
 impl Transport {
     pub(super) fn new(settings: &Settings, limits: &Limits) -> Result<Self, Unprepared> {
+        Self::with_resolver(settings, limits, Vetting::new(settings))
+    }
+
+    fn with_resolver(settings: &Settings, limits: &Limits, resolver: Vetting) -> Result<Self, Unprepared> {
         let mut builder = Client::builder()
             .tls_backend_preconfigured(tls::client(settings)?)
-            .dns_resolver(Arc::new(Vetting::new(settings)))
+            .dns_resolver(Arc::new(resolver))
             .redirect(redirect::Policy::none())
             .retry(retry::never())
             .referer(false)
@@ -251,6 +255,9 @@ mod tests {
     use super::*;
     use crate::credential::Key;
     use crate::providers::Label;
+    use futures::future::BoxFuture;
+    use std::net::SocketAddr;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn key(text: &str) -> Key {
         Key::parse(text.as_bytes()).unwrap()
@@ -286,5 +293,55 @@ mod tests {
             let sent = request(&base, &Ask::get(path)).unwrap();
             assert_eq!(sent.url().host_str(), Some("api.example.com"), "{path}");
         }
+    }
+
+    /// A server that counts who connects, and a name that leads to these addresses, one answer after the other.
+    async fn flipping(answers: &'static [&'static [&'static str]]) -> (Transport, BaseUrl, Arc<AtomicUsize>) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let connects = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&connects);
+        tokio::spawn(async move {
+            while let Ok((mut socket, _)) = listener.accept().await {
+                counted.fetch_add(1, Ordering::SeqCst);
+                let mut request = [0; 1024];
+                let _read = tokio::io::AsyncReadExt::read(&mut socket, &mut request).await;
+                let reply = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n[]";
+                let _gone = tokio::io::AsyncWriteExt::write_all(&mut socket, reply).await;
+            }
+        });
+        let yaml =
+            format!("allowPrivateEndpoints: true\nproviders: {{zenflow: {{endpoint: 'http://zen.test:{port}'}}}}");
+        let settings = Settings::parse(&yaml).unwrap();
+        let asked = Arc::new(AtomicUsize::new(0));
+        let lookup = move |name: String| -> BoxFuture<'static, std::io::Result<Vec<SocketAddr>>> {
+            assert_eq!(name, "zen.test");
+            let answer = answers[asked.fetch_add(1, Ordering::SeqCst)];
+            let addresses = answer.iter().map(|ip| SocketAddr::new(ip.parse().unwrap(), 0)).collect();
+            Box::pin(async move { Ok(addresses) })
+        };
+        let _installed = rustls::crypto::ring::default_provider().install_default();
+        let vetting = Vetting::with_lookup(&settings, Arc::new(lookup));
+        let transport = Transport::with_resolver(&settings, &Limits::for_concurrency(8), vetting).unwrap();
+        (transport, base(&format!("http://zen.test:{port}")), connects)
+    }
+
+    /// 0.0.0.0 and :: are never called, and would lead to the server all the same: it would see a connection.
+    #[tokio::test]
+    async fn a04_an_answer_that_flips_to_a_forbidden_address_is_not_dialled() {
+        let answers: &[&[&str]] =
+            &[&["127.0.0.1"], &["0.0.0.0"], &["169.254.169.254"], &["::"], &["0.0.0.0", "127.0.0.1"], &["0.0.0.0"]];
+        let (transport, base, connects) = flipping(answers).await;
+        let send = async || {
+            let sent = transport.send(&base, &Ask::get("/x").header("X-API-Key", &key("EXAMPLE"))).await;
+            (sent.map(|answer| answer.status), connects.load(Ordering::SeqCst))
+        };
+        assert_eq!(send().await, (Ok(200), 1));
+        for _ in 0..3 {
+            assert_eq!(send().await, (Err(Fault::Forbidden), 1));
+        }
+        // Of two answers the permitted one is dialled; and nothing is remembered from call to call.
+        assert_eq!(send().await, (Ok(200), 2));
+        assert_eq!(send().await, (Err(Fault::Forbidden), 2));
     }
 }

@@ -239,7 +239,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_label_reaches_another_host(value in "\\PC{0,70}|[a-z0-9.@/:#?%\\\\-]{0,20}") {
+        fn a02_no_label_reaches_another_host(value in "\\PC{0,70}|[a-z0-9.@/:#?%\\\\-]{0,20}") {
             if let Ok(base) = BaseUrl::build("https://{account}.flowlu.com", &account(&value), "/api/v1/module") {
                 prop_assert_eq!(base.host(), format!("{}.flowlu.com", value.to_ascii_lowercase()));
                 prop_assert_eq!(base.url().path(), "/api/v1/module");

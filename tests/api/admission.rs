@@ -91,7 +91,7 @@ async fn put_rows(client: &Client, namespace: &str) {
 }
 
 #[tokio::test]
-async fn each_row_is_accepted_or_refused_in_its_words() {
+async fn a02_each_row_is_accepted_or_refused_in_its_words() {
     let bed = bed().await;
     put_rows(&bed.client, &bed.namespace("rows").await).await;
 }

@@ -2,6 +2,7 @@
 //! line.
 
 mod hostile;
+mod metadata;
 mod outputs;
 mod providers;
 mod source;
@@ -28,7 +29,10 @@ impl Row {
 
 /// Every row there is.
 pub(crate) fn rows() -> Vec<Row> {
-    [providers::rows(), source::rows(), spec::rows(), outputs::rows(), hostile::rows()].into_iter().flatten().collect()
+    [providers::rows(), metadata::rows(), source::rows(), spec::rows(), outputs::rows(), hostile::rows()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// The smallest valid object of each provider, by its member's name.

@@ -341,7 +341,7 @@ async fn dry_run(bed: &Bed, arguments: &'static [&'static str], documents: Strin
 const APPLY: &[&str] = &["apply", "--server-side", "--force-conflicts"];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_api_server_accepts_every_variant() {
+async fn a37_the_api_server_accepts_every_variant() {
     chart();
     let bed = bed().await;
     let namespace = restricted_namespace(&bed).await;

@@ -17,7 +17,7 @@ use crate::support::audit::{self, Request};
 use crate::support::bed::private_bed;
 use crate::support::operator::{Operator, OperatorOptions};
 use crate::support::rights::await_right;
-use crate::support::stage::{SOON, Stage, get, is, listening, value};
+use crate::support::stage::{SOON, Stage, is, leads, value};
 use crate::tools::Helm;
 
 /// The kinds of documents that give somebody a right.
@@ -174,14 +174,7 @@ async fn play(stage: &Stage, watched: bool) {
 
 async fn until_leading(operator: &Operator) {
     let wait = async {
-        loop {
-            if let Some(address) = listening(operator, "metrics listening")
-                && get(&format!("http://{address}/metrics"))
-                    .await
-                    .contains("leader_election_master_status{name=\"connector-operator\"} 1")
-            {
-                return;
-            }
+        while !leads(operator).await {
             tokio::task::yield_now().await;
         }
     };

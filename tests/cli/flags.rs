@@ -3,7 +3,10 @@
 use super::{Cluster, command, ctl, ctl_with, run, write};
 use crate::support::bed::bed;
 use serde_json::{Value, json};
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -81,16 +84,46 @@ async fn fields_are_selected_and_wrong_ones_explained() {
     assert!(run.err.contains("metadata.name, spec.keySecretRef.name, spec.suspend, status.provider"), "{}", run.err);
 }
 
-/// A kubeconfig of a server that takes connections and never answers.
-fn silent(directory: &std::path::Path) -> (std::net::TcpListener, String) {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+/// A kubeconfig of a server of ours.
+fn kubeconfig_of(listener: &TcpListener, directory: &Path) -> String {
     let server = format!("http://{}", listener.local_addr().expect("an address"));
     let file = json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "a", "users": [],
         "clusters": [{"name": "a", "cluster": {"server": server}}],
         "contexts": [{"name": "a", "context": {"cluster": "a", "user": ""}}],
     });
-    (listener, write(directory, "silent", &file.to_string()))
+    write(directory, "kubeconfig", &file.to_string())
+}
+
+/// A kubeconfig of a server that takes connections and never answers.
+fn silent(directory: &Path) -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let kubeconfig = kubeconfig_of(&listener, directory);
+    (listener, kubeconfig)
+}
+
+#[test]
+fn a_cluster_without_the_definition_is_told_what_to_install() {
+    let directory = tempfile::tempdir().expect("there is a temporary directory");
+    let (listener, kubeconfig) = silent(directory.path());
+    // What the API server says of a kind that it does not know. The thread ends with the test process.
+    std::thread::spawn(move || {
+        for mut connection in listener.incoming().flatten() {
+            let mut request = [0; 8192];
+            drop(connection.read(&mut request));
+            let body = "404 page not found\n";
+            let head = "HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\nconnection: close";
+            drop(connection.write_all(format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).as_bytes()));
+        }
+    });
+    for command in
+        [&["list"][..], &["status", "erp"], &["suspend", "erp"], &["reconcile", "erp", "--wait"], &["report"]]
+    {
+        let run = ctl(&[command, &["--kubeconfig", &kubeconfig]].concat()).ended(1);
+        let helps = run.err.contains("the cluster does not know ConnectorCredentials")
+            && run.err.contains("hint: connectorctl crd | kubectl apply --server-side -f -\n");
+        assert!(helps && !run.err.contains("page"), "{command:?}: {}", run.all());
+    }
 }
 
 #[test]

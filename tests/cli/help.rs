@@ -39,6 +39,17 @@ fn the_help_of_each_command_has_an_example() {
 }
 
 #[test]
+fn each_command_that_needs_a_cluster_has_kubectls_flags() {
+    let flags = ["kubeconfig", "context", "cluster", "user", "namespace", "as", "as-group", "request-timeout", "color"];
+    for command in ["status", "list", "tree", "render", "reconcile", "suspend", "resume", "check", "report"] {
+        let help = ctl(&[command, "--help"]).ended(0).out;
+        for flag in flags {
+            assert!(help.contains(&format!("--{flag} <")), "{command} has no --{flag}: {help}");
+        }
+    }
+}
+
+#[test]
 fn as_a_plugin_it_is_kubectl_connector() {
     let directory = tempfile::tempdir().expect("there is a temporary directory");
     let plugin = directory.path().join("kubectl-connector");
@@ -76,11 +87,47 @@ fn completion_works_in_every_shell() {
         assert!(commands.iter().any(|one| one == command), "{command}: {commands:?}");
     }
     assert!(candidates(&["connectorctl", "status", "--names"], &[]).contains(&"--namespace".to_owned()));
-    let bash = "source <(connectorctl completion bash) && complete -p connectorctl";
+    let tab = "source <(connectorctl completion bash) && complete -p connectorctl && COMP_WORDS=(connectorctl resu) \
+        COMP_CWORD=1 COMP_TYPE=9 && _clap_complete_connectorctl connectorctl resu connectorctl && echo \"${COMPREPLY[@]}\"";
+    let said = shell("bash", &["-c", tab], &[]);
+    assert!(said.contains("-F _clap_complete_connectorctl connectorctl\n") && said.ends_with("resume\n"), "{said}");
+}
+
+/// What a shell prints that finds our program.
+fn shell(name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> String {
     let directory = std::path::Path::new(env!("CARGO_BIN_EXE_connectorctl")).parent().expect("a directory");
-    let mut command = Command::new("bash");
-    command.args(["-c", bash]).env("PATH", format!("{}:/usr/bin:/bin", directory.display()));
-    assert!(run(command, "").ended(0).out.contains("connectorctl"));
+    let mut command = Command::new(name);
+    command.args(arguments).envs(variables.iter().copied());
+    command.env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", directory.display()));
+    run(command, "").ended(0).out
+}
+
+/// A zsh at a terminal of its own, in which somebody types `resu`, Tab and the rest.
+const ZSH: &str = r#"
+zmodload zsh/zpty
+zpty shell zsh -f -i
+zpty -w shell 'PS1=; autoload -U compinit; compinit -u -D; source <(connectorctl completion zsh); echo is"" set'
+zpty -r -m shell all '*is set*'
+zpty -w -n shell $'connectorctl resu\t--help\r'
+zpty -r -m shell all '*credentials up again*'
+zpty -d shell
+echo completed
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Debian's packages zsh and fish: .ci/run installs them and runs this"]
+async fn tab_completes_in_zsh_and_fish() {
+    let bed = bed().await;
+    let namespace = bed.namespace("tab").await;
+    let cluster = Cluster::of(&bed, &namespace);
+    cluster.create(&bed, "erp").await;
+    let kubeconfig = [("KUBECONFIG", cluster.kubeconfig.as_str())];
+    tokio::task::block_in_place(|| {
+        let tab = format!("connectorctl completion fish | source; complete -C 'connectorctl status -n {namespace} e'");
+        assert_eq!(shell("fish", &["--no-config", "-c", &tab], &kubeconfig), "erp\n");
+        // What does not complete waits for ever.
+        assert_eq!(shell("timeout", &["60", "zsh", "-f", "-c", ZSH], &kubeconfig), "completed\n");
+    });
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -92,6 +139,8 @@ async fn names_are_completed_from_the_cluster() {
     let kubeconfig = [("KUBECONFIG", cluster.kubeconfig.as_str())];
     assert_eq!(candidates(&["connectorctl", "status", "-n", &namespace, "e"], &kubeconfig), ["erp"]);
     assert_eq!(candidates(&["connectorctl", "status", "-n", &namespace, "x"], &kubeconfig), [""; 0]);
+    assert_eq!(candidates(&["connectorctl", "status", "-n", &namespace], &kubeconfig), [namespace.as_str()]);
+    assert_eq!(candidates(&["connectorctl", "list", "--context", ""], &kubeconfig), ["test"]);
     let directory = tempfile::tempdir().expect("there is a temporary directory");
     let plugin = directory.path().join("kubectl_complete-connector");
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_connectorctl"), &plugin).expect("links can be made");

@@ -3,7 +3,7 @@
 use super::Cluster;
 use super::states::states;
 use crate::support::bed::bed;
-use connector_operator::api::ConnectorCredential;
+use connector_operator::api::{ConnectorCredential, Reason};
 use kube::api::{Patch, PatchParams, PostParams};
 use regex::Regex;
 use serde_json::json;
@@ -51,6 +51,10 @@ async fn each_state_is_one_screen() {
         pages.extend(["──── ", name, if healthy { ": exit 0\n" } else { ": exit 1\n" }]);
         pages.extend([settled(&run.out, &namespace), "\n".to_owned()]);
     }
+    // Of Ready there is only the word READY.
+    let reasons = Reason::ALL.iter().filter(|reason| **reason != Reason::Ready);
+    let absent: Vec<_> = reasons.filter(|reason| !pages.contains(reason.name())).collect();
+    assert!(absent.is_empty(), "no page shows {absent:?}");
     insta::assert_snapshot!("status", pages);
     let list = cluster.ctl(&["list"]).ended(0);
     assert!(list.out.lines().all(|line| line.chars().count() <= 80), "{}", list.out);

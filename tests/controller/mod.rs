@@ -6,5 +6,6 @@ mod main_job;
 mod ownership;
 mod process;
 mod publishing;
+mod replicas;
 mod seen_by_kubectl;
 mod verdicts;

@@ -69,7 +69,7 @@ async fn ready(stage: &Stage) {
 async fn two_replicas_take_turns_and_only_the_leader_works() {
     let mut stage = Stage::set("replicas").await;
     stage.operator.kill().expect("it can be killed");
-    let lease = format!("--lease-namespace={}", "connector-operator");
+    let lease = format!("--lease-namespace={}", stage.lease_namespace().await);
     stage.operator = stage.another_operator(&["--leader-elect", &lease]).await;
     let act = cast::zenflow();
     let issued = stage.issue(act.new_key());

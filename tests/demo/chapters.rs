@@ -170,6 +170,7 @@ async fn missing(story: &mut Story<'_>, example: &Example) -> Result<(), Error> 
     let warehouse = story.until(EARLY, "Resolved is False with SecretNotFound, Reconciling", waits).await?;
     story.good("it waits, and says for what:");
     say_why(story, &warehouse, ConditionType::Ready);
+    story.pictures().await?;
     let key = another(story, example)?.key;
     let literal = format!("--from-literal=api-key={key}");
     story.screen.line("");

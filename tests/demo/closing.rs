@@ -21,9 +21,11 @@ const PROVIDERS: [(Provider, &str); 5] = [
 ];
 
 /// What is worth a look while everything runs, and why.
-const LOOK_AROUND: [(&str, &str); 7] = [
+const LOOK_AROUND: [(&str, &str); 9] = [
     ("kubectl get concred -n demo", "all credentials"),
     ("kubectl describe concred erp -n demo", "one, in full"),
+    ("connectorctl status erp -n demo", "the same on one page"),
+    ("connectorctl tree erp -n demo", "who uses what"),
     ("kubectl get secret erp-auth -n demo -o yaml", "for a workload"),
     ("kubectl explain concred.spec.provider.zenflow", "the fields"),
     ("kubectl get events -n demo", "what was told"),
@@ -75,12 +77,14 @@ pub(crate) fn ways_to_look_around(story: &mut Story<'_>) {
     let kubectl = &story.stage.plane.binaries().kubectl;
     let directory = kubectl.parent().unwrap_or(kubectl).display().to_string();
     let config = story.stage.plane.kubeconfig().display().to_string();
+    let program = std::env::current_exe().unwrap_or_default();
+    let ours = program.ancestors().nth(2).unwrap_or(&program).display().to_string();
     let mut lines = vec![
         String::new(),
         bold,
         String::new(),
         format!("  export KUBECONFIG={config}"),
-        format!("  export PATH=\"{directory}:$PATH\""),
+        format!("  export PATH=\"{directory}:{ours}:$PATH\""),
     ];
     for (command, why) in LOOK_AROUND {
         lines.push(format!("  {}{}", fit(command, 58), story.screen.paint(Colour::Dim, &format!("# {why}"))));

@@ -12,6 +12,7 @@ mod closing;
 mod controlplane;
 mod error;
 mod keys;
+mod pictures;
 mod screen;
 #[path = "../simulator/mod.rs"]
 mod simulator;
@@ -20,10 +21,12 @@ mod story;
 mod table;
 mod typeset;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 use error::Error;
+use pictures::Album;
 use screen::{Colour, Screen};
 use stage::{Ground, Stage};
 use story::Story;
@@ -39,6 +42,10 @@ struct Arguments {
     /// End when the story has played: 0 when all went as told, 1 otherwise. Without, everything stays until Ctrl-C
     #[arg(long)]
     once: bool,
+
+    /// Draw what is to be seen as pictures into this directory, as README.md shows them. Needs Prometheus; takes a minute
+    #[arg(long, value_name = "DIRECTORY")]
+    pictures: Option<PathBuf>,
 }
 
 /// What a shell reports of a program that Ctrl-C ended.
@@ -47,7 +54,7 @@ const INTERRUPTED: u8 = 130;
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let mut screen = Screen::new();
-    match play(&mut screen, arguments.once) {
+    match play(&mut screen, &arguments) {
         Ok(code) => code,
         Err(error) => {
             screen.settle();
@@ -63,13 +70,13 @@ fn report(screen: &Screen, error: &Error) {
 }
 
 /// Until the runtime stands, Ctrl-C ends this process at once, and the system ends its children.
-fn play(screen: &mut Screen, once: bool) -> Result<ExitCode, Error> {
+fn play(screen: &mut Screen, arguments: &Arguments) -> Result<ExitCode, Error> {
     let ground = Ground::prepare(screen)?;
     let runtime = tokio::runtime::Runtime::new().map_err(Error::io("start the async runtime"))?;
     runtime.block_on(async {
         let mut told = false;
         let interrupted = tokio::select! {
-            played = perform(screen, &ground, (once, &mut told)) => { played?; false }
+            played = perform(screen, &ground, (arguments, &mut told)) => { played?; false }
             pressed = tokio::signal::ctrl_c() => { pressed.map_err(Error::io("wait for Ctrl-C"))?; true }
         };
         screen.settle();
@@ -82,13 +89,21 @@ fn play(screen: &mut Screen, once: bool) -> Result<ExitCode, Error> {
 }
 
 /// `told` becomes true when the story is over and only the user's look around remains.
-async fn perform(screen: &mut Screen, ground: &Ground, (once, told): (bool, &mut bool)) -> Result<(), Error> {
-    let stage = Stage::open(screen, ground).await?;
-    let mut story = Story::new(stage, screen);
+async fn perform(
+    screen: &mut Screen,
+    ground: &Ground,
+    (arguments, told): (&Arguments, &mut bool),
+) -> Result<(), Error> {
+    let mut stage = Stage::open(screen, ground).await?;
+    let album = match &arguments.pictures {
+        Some(directory) => Some(Album::open(directory, &mut stage).await?),
+        None => None,
+    };
+    let mut story = Story::new(stage, screen, album);
     chapters::play(&mut story).await?;
     closing::sum_up(&mut story).await?;
     *told = true;
-    if once {
+    if arguments.once {
         return Ok(());
     }
     closing::ways_to_look_around(&mut story);

@@ -44,6 +44,11 @@ impl Screen {
         Self { terminal, colour: terminal && set("NO_COLOR").is_none(), live: Vec::new() }
     }
 
+    /// For pictures: in colour, wherever standard output goes.
+    pub(crate) const fn coloured() -> Self {
+        Self { terminal: false, colour: true, live: Vec::new() }
+    }
+
     /// Whether a person is watching.
     pub(crate) const fn is_terminal(&self) -> bool {
         self.terminal

@@ -22,6 +22,7 @@ pub(crate) const NAMESPACE: &str = "demo";
 /// What is there before the first async call: it is built and started with Ctrl-C as the system has it.
 pub(crate) struct Ground {
     operator: PathBuf,
+    connectorctl: PathBuf,
     log: PathBuf,
     pub(crate) plane: ControlPlane,
 }
@@ -45,7 +46,8 @@ impl Ground {
         let seconds = started.elapsed().as_secs_f64();
         done(screen, &format!("a real Kubernetes control plane runs, with our CRD and RBAC ({seconds:.1} s)"));
         let log = directory.with_file_name("demo").join("operator.log");
-        Ok(Self { operator, log: fresh(log)?, plane })
+        let connectorctl = directory.join("connectorctl");
+        Ok(Self { operator, connectorctl, log: fresh(log)?, plane })
     }
 }
 
@@ -64,7 +66,9 @@ fn not_found(action: &str) -> Error {
 fn build_operator(directory: &Path) -> Result<PathBuf, Error> {
     let manifest = Path::new(ROOT).join("Cargo.toml");
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--bin", "connector-operator", "--example", "demo", "--manifest-path"]).arg(manifest);
+    cargo
+        .args(["build", "--bin", "connector-operator", "--bin", "connectorctl", "--example", "demo", "--manifest-path"])
+        .arg(manifest);
     // What `cargo run` tells this program about its package would have Cargo compile other packages again.
     for (name, _) in env::vars_os() {
         let told = name.to_string_lossy();
@@ -101,6 +105,7 @@ fn done(screen: &mut Screen, what: &str) {
 /// Everything that plays.
 pub(crate) struct Stage<'a> {
     operator: Guarded,
+    pub(crate) connectorctl: &'a Path,
     pub(crate) simulator: Simulator,
     pub(crate) plane: &'a ControlPlane,
     pub(crate) client: Client,
@@ -129,12 +134,26 @@ impl<'a> Stage<'a> {
         let operator = Guarded::spawn(&ground.operator, &arguments, &[], &ground.log);
         let operator = operator.map_err(Error::io("start the operator"))?;
         done(screen, "the operator runs, with its own service account's rights and no others");
-        Ok(Self { operator, simulator, plane, client: plane.client().await? })
+        let connectorctl = &ground.connectorctl;
+        Ok(Self { operator, connectorctl, simulator, plane, client: plane.client().await? })
     }
 
     /// Where the operator's log is.
     pub(crate) fn log(&self) -> &Path {
         self.operator.log()
+    }
+
+    /// Where the operator serves its metrics, once it says so.
+    pub(crate) async fn metrics(&mut self) -> Result<String, Error> {
+        loop {
+            let log = fs::read_to_string(self.log()).unwrap_or_default();
+            let line = log.lines().find(|line| line.contains("metrics listening"));
+            if let Some((_, address)) = line.and_then(|line| line.split_once("address=")) {
+                return Ok(address.split(' ').next().unwrap_or(address).trim_matches('"').to_owned());
+            }
+            self.check_operator()?;
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
     }
 
     /// An error once the operator is gone.

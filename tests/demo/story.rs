@@ -10,18 +10,21 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use connector_operator::api::{ConditionType, Conditions as _, ConnectorCredential};
+use connector_operator::api::{ConditionType, Conditions as _, ConnectorCredential, RECONCILE_AT};
 use futures::StreamExt as _;
 use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
+use kube::api::{Patch, PatchParams};
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::wait::await_condition;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
+use serde_json::json;
 use tokio::time::{interval, sleep, timeout};
 
 use crate::error::Error;
+use crate::pictures::Album;
 use crate::screen::{Colour, Screen};
 use crate::stage::{NAMESPACE, ROOT, Stage};
 use crate::table::{self, Row};
@@ -43,16 +46,17 @@ pub(crate) struct Story<'a> {
     credentials: Store<ConnectorCredential>,
     told: Vec<Row>,
     chapter: u32,
+    album: Option<Album>,
 }
 
 impl<'a> Story<'a> {
     /// Follows all credentials of the demo from now on.
-    pub(crate) fn new(stage: Stage<'a>, screen: &'a mut Screen) -> Self {
+    pub(crate) fn new(stage: Stage<'a>, screen: &'a mut Screen, album: Option<Album>) -> Self {
         let (credentials, writer) = reflector::store();
         let api: Api<ConnectorCredential> = Api::namespaced(stage.client.clone(), NAMESPACE);
         let watch = watcher(api, watcher::Config::default()).default_backoff().reflect(writer);
         tokio::spawn(watch.for_each(|_| std::future::ready(())));
-        Self { stage, screen, credentials, told: Vec::new(), chapter: 0 }
+        Self { stage, screen, credentials, told: Vec::new(), chapter: 0, album }
     }
 
     /// The demo's objects of one kind.
@@ -203,6 +207,25 @@ impl<'a> Story<'a> {
 
     fn rows(&self) -> Vec<Row> {
         table::rows(&self.credentials.state(), Timestamp::now())
+    }
+
+    /// Pictures of what is to be seen now, when they are wanted. A while goes by before the dashboard's, in which all
+    /// credentials are checked out of turn, so that its panels have something to show.
+    pub(crate) async fn pictures(&mut self) -> Result<(), Error> {
+        let Some(album) = self.album.take() else { return Ok(()) };
+        album.table(&table::lines(&self.rows(), &Screen::coloured()))?;
+        album.page("list", &self.stage, &["list"])?;
+        album.page("status", &self.stage, &["status", "crm"])?;
+        for round in 0..6 {
+            let asked = json!({"metadata": {"annotations": {RECONCILE_AT: format!("picture {round}")}}});
+            for credential in self.credentials.state() {
+                let name = credential.metadata.name.clone().unwrap_or_default();
+                let api: Api<ConnectorCredential> = self.api();
+                api.patch(&name, &PatchParams::default(), &Patch::Merge(&asked)).await?;
+            }
+            self.meanwhile(sleep(Duration::from_secs(12))).await?;
+        }
+        album.dashboard().await
     }
 
     /// Leaves the table on the page, and time to look at it.

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{repository, text};
 use crate::support::bed::{Bed, bed};
+use crate::tools::Helm;
 
 async fn kubectl(bed: &Bed, arguments: Vec<String>) -> String {
     let plane = bed.plane;
@@ -118,5 +119,32 @@ fn flux_and_argo_cd_find_what_they_are_pointed_at() {
     let resources = &documents(&text("gitops/flux/operator/kustomization.yaml"))[0]["resources"];
     for resource in resources.as_array().expect("resources") {
         assert!(repository("gitops/flux/operator").join(resource.as_str().expect("a path")).is_file());
+    }
+}
+
+/// What Flux and Argo CD hand to Helm is what the chart's schema admits, and takes effect.
+#[test]
+fn the_values_in_them_are_the_charts() {
+    let values = [
+        ("gitops/flux/operator/helm.yaml", "HelmRelease", "/spec/values"),
+        ("gitops/argocd/applications/operator.yaml", "Application", "/spec/source/helm/valuesObject"),
+    ];
+    let directory = tempfile::tempdir().expect("there is a temporary directory");
+    for (path, kind, place) in values {
+        let all = documents(&text(path));
+        let object = all.iter().find(|object| object["kind"] == kind).expect("it is there");
+        let values = object.pointer(place).expect("it sets values");
+        let file = directory.path().join("values.json");
+        fs::write(&file, values.to_string()).expect("writable");
+        for major in [Helm::Three, Helm::Four] {
+            let mut command = major.command();
+            command.args(["template", "--kube-version=1.33.0", "connector-operator"]);
+            command.arg(repository("charts/connector-operator")).arg("--values").arg(&file);
+            let output = command.output().expect("Helm runs");
+            let rendered = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success(), "{path}: {}", String::from_utf8_lossy(&output.stderr));
+            let registry = values["image"]["registry"].as_str().expect("it names the registry");
+            assert!(rendered.contains(&format!("image: \"{registry}/")), "{path} changes nothing");
+        }
     }
 }

@@ -1,3 +1,14 @@
 //! Does what guards the keys hold? The registry of acceptance tests, and those that no other suite has.
 
+mod control;
+mod foreign;
+mod keys;
+mod liveness;
+mod metrics;
+mod outputs;
+mod process;
 mod registry;
+mod reports;
+mod sizes;
+mod supply;
+mod threats;

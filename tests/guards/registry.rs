@@ -11,9 +11,9 @@ const SECTIONS: u32 = 41;
 
 /// One numbered section of the document.
 #[derive(Debug, Default)]
-struct Section {
+pub(super) struct Section {
     open: bool,
-    ids: BTreeSet<String>,
+    pub(super) ids: BTreeSet<String>,
     /// Test, control removed, how it failed.
     rows: Vec<[String; 3]>,
 }
@@ -46,7 +46,7 @@ fn cells(row: &str) -> [String; 3] {
 }
 
 /// P1 and T01 as they stand in a text.
-fn ids(text: &str) -> BTreeSet<String> {
+pub(super) fn ids(text: &str) -> BTreeSet<String> {
     let words = text.split(|letter: char| !letter.is_ascii_alphanumeric());
     let is_id = |word: &&str| {
         let number = word.strip_prefix(['P', 'T']).unwrap_or_default();
@@ -113,7 +113,7 @@ fn faults(sections: &BTreeMap<u32, Section>, tree: &BTreeSet<(u32, String)>) -> 
     faults
 }
 
-fn document() -> BTreeMap<u32, Section> {
+pub(super) fn document() -> BTreeMap<u32, Section> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/acceptance.md");
     sections(&fs::read_to_string(file).expect("docs/acceptance.md is readable"))
 }

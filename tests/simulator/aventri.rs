@@ -23,35 +23,44 @@ struct Token {
 
 /// Tokens by their hash.
 #[derive(Default)]
-pub(super) struct Tokens(BTreeMap<String, Token>);
+pub(super) struct Tokens {
+    by_hash: BTreeMap<String, Token>,
+    /// Their texts, for whoever looks where they went.
+    minted: Vec<String>,
+}
 
 impl Tokens {
     pub(super) fn knows(&self, hash: &str) -> bool {
-        self.0.contains_key(hash)
+        self.by_hash.contains_key(hash)
     }
 
     /// The account of a token, also of an expired one.
     pub(super) fn account(&self, hash: &str) -> Option<&str> {
-        self.0.get(hash).map(|token| token.account.as_str())
+        self.by_hash.get(hash).map(|token| token.account.as_str())
+    }
+
+    pub(super) fn minted(&self) -> &[String] {
+        &self.minted
     }
 
     /// Makes a token with the characters that need encoding in a query.
     fn mint(&mut self, account: &str, now: Timestamp, switches: &Switches) -> String {
         let switches = &switches.aventri;
         if switches.old_token_ends {
-            for token in self.0.values_mut().filter(|token| token.account == account) {
+            for token in self.by_hash.values_mut().filter(|token| token.account == account) {
                 token.ends = token.ends.min(now);
             }
         }
         let text = format!("EXAMPLE+{}/{}==", letters(&random()), letters(&random()));
         let life = SignedDuration::from_secs(switches.token_life_seconds);
         let token = Token { account: account.to_owned(), ends: now.checked_add(life).unwrap_or(Timestamp::MAX) };
-        self.0.insert(key_hash(&text), token);
+        self.by_hash.insert(key_hash(&text), token);
+        self.minted.push(text.clone());
         text
     }
 
     fn is_good(&self, hash: &str, account: &str, now: Timestamp) -> bool {
-        self.0.get(hash).is_some_and(|token| token.account == account && token.ends > now)
+        self.by_hash.get(hash).is_some_and(|token| token.account == account && token.ends > now)
     }
 }
 

@@ -51,8 +51,8 @@ mod zenflow;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -141,6 +141,16 @@ impl Simulator {
     /// Connections to the second listener.
     pub fn decoy_hits(&self) -> u64 {
         self.shared.decoy_hits.load(Ordering::SeqCst)
+    }
+
+    /// What came there.
+    pub fn decoy_heard(&self) -> Vec<u8> {
+        self.shared.decoy_heard.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Every token that Aventri gave out.
+    pub fn minted(&self) -> Vec<String> {
+        self.shared.world().tokens.minted().to_vec()
     }
 
     /// The operator's configuration with all five providers here. With TLS the caller adds

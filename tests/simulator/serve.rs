@@ -4,8 +4,8 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -202,7 +202,9 @@ async fn drip<L: Link>(link: &mut L, body: &[u8], every: Duration) -> io::Result
 pub(super) async fn decoy(shared: Arc<Shared>, mut socket: TcpStream) -> io::Result<()> {
     shared.decoy_hits.fetch_add(1, Ordering::SeqCst);
     let mut buffer = Vec::new();
-    while read_request(&mut socket, &mut buffer).await?.is_some() {
+    while let Some(request) = read_request(&mut socket, &mut buffer).await? {
+        let heard = request.whole();
+        shared.decoy_heard.lock().unwrap_or_else(PoisonError::into_inner).extend(heard);
         send(&mut socket, &Reply::json(200, serde_json::json!([]))).await?;
     }
     Ok(())

@@ -16,6 +16,7 @@ pub(super) struct Shared {
     world: Mutex<World>,
     changed: watch::Sender<()>,
     pub(super) decoy_hits: AtomicU64,
+    pub(super) decoy_heard: Mutex<Vec<u8>>,
     pub(super) address: SocketAddr,
     pub(super) tls: Option<Tls>,
 }
@@ -23,7 +24,8 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(address: SocketAddr, decoy: String, tls: Option<Tls>) -> Self {
         let world = World { decoy, ..World::default() };
-        Self { world: Mutex::new(world), changed: watch::Sender::new(()), decoy_hits: AtomicU64::new(0), address, tls }
+        let (changed, decoy_hits, decoy_heard) = (watch::Sender::new(()), AtomicU64::new(0), Mutex::default());
+        Self { world: Mutex::new(world), changed, decoy_hits, decoy_heard, address, tls }
     }
 
     /// To look at; never held across an await.

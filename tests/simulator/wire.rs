@@ -44,6 +44,12 @@ impl Request {
         first(self.forms(), name)
     }
 
+    /// Everything that was sent, for whoever looks for a key in it.
+    pub(super) fn whole(&self) -> Vec<u8> {
+        let head = format!("{} {}?{}\n{:?}\n", self.method, self.path, self.raw_query, self.headers);
+        [head.as_bytes(), &self.body].concat()
+    }
+
     pub(super) fn body(&self) -> &[u8] {
         &self.body
     }

@@ -18,6 +18,10 @@ pub(crate) struct Request {
     pub(crate) verb: String,
     /// Whether the account had no right to it. What admission or a quota refused is no question of rights.
     pub(crate) denied: bool,
+    /// The HTTP status.
+    pub(crate) code: u64,
+    /// Names the token that it came with: each process has one of its own.
+    pub(crate) token: String,
 }
 
 impl fmt::Display for Request {
@@ -37,6 +41,8 @@ impl Request {
             group: text("/objectRef/apiGroup").unwrap_or_default(),
             resource: resource.or_else(|| text("/requestURI")).unwrap_or_default(),
             verb: text("/verb").unwrap_or_default(),
+            code: entry.pointer("/responseStatus/code").and_then(Value::as_u64).unwrap_or_default(),
+            token: text("/user/extra/authentication.kubernetes.io~1credential-id/0").unwrap_or_default(),
             denied: entry.pointer("/annotations/authorization.k8s.io~1decision") != Some(&Value::from("allow")),
         }
     }

@@ -40,6 +40,15 @@ impl Canary {
         self
     }
 
+    /// Whose key it is.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn value(&self) -> &str {
+        &self.value
+    }
+
     /// All pieces without a public byte.
     fn pieces(&self) -> impl Iterator<Item = &[u8]> {
         let value = self.value.as_bytes();

@@ -13,6 +13,8 @@ use super::stage::{SOON, Stage};
 
 /// Its name.
 const ACCOUNT: &str = "limited";
+/// The name of the operator's own account, and of its namespace.
+const OPERATOR: &str = "connector-operator";
 
 impl Stage {
     /// Makes the account with the Roles `credentials` and `secrets`, both bound. Returns its kubeconfig.
@@ -27,6 +29,26 @@ impl Stage {
         self.grant("credentials", &credentials).await;
         self.grant("secrets", &[rule("", "secrets", &["get", "create", "update", "delete"])]).await;
         account
+    }
+
+    /// A namespace in which the operator's own account may hold a Lease that no other story contends for.
+    pub(crate) async fn lease_namespace(&self) -> String {
+        let namespace = self.bed.namespace("lease").await;
+        let rules = [rule("coordination.k8s.io", "leases", &["get", "create", "update"])];
+        let role = json!({"metadata": {"name": "lease"}, "rules": rules});
+        let binding = json!({
+            "metadata": {"name": "lease"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "lease"},
+            "subjects": [{"kind": "ServiceAccount", "name": OPERATOR, "namespace": OPERATOR}],
+        });
+        let (role, binding) = (serde_json::from_value(role), serde_json::from_value(binding));
+        let post = PostParams::default();
+        self.bed.api::<Role>(&namespace).create(&post, &role.expect("a Role")).await.expect("it is made");
+        let bindings = self.bed.api::<RoleBinding>(&namespace);
+        bindings.create(&post, &binding.expect("a RoleBinding")).await.expect("it is made");
+        let lease = ("coordination.k8s.io", "leases", "update");
+        await_right(&self.bed, &format!("{OPERATOR}:{OPERATOR}"), Some(&namespace), lease).await;
+        namespace
     }
 
     async fn grant(&self, name: &str, rules: &[Value]) {

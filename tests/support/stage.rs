@@ -27,6 +27,8 @@ use crate::simulator::{self, IssuedKey, NewKey, Provider, Simulator, Switches};
 pub(crate) const SOON: Duration = Duration::from_secs(30);
 /// Keys that no provider issued hold this word, so that they are found when they leak.
 const WRONG: &str = "wrongEXAMPLE";
+/// The operator's own kubeconfig below the stage's directory.
+pub(super) const KUBECONFIG: &str = "kubeconfig";
 
 /// A namespace, a simulator and a running operator.
 pub(crate) struct Stage {
@@ -34,8 +36,12 @@ pub(crate) struct Stage {
     pub(crate) namespace: String,
     pub(crate) simulator: Simulator,
     pub(crate) operator: Operator,
-    directory: tempfile::TempDir,
+    pub(super) directory: tempfile::TempDir,
     canaries: Mutex<Vec<Canary>>,
+    /// What was put into Secrets, also into those that are gone by now.
+    pub(super) put: Mutex<Vec<String>>,
+    /// Where each operator of the story logs.
+    pub(super) logs: Mutex<Vec<PathBuf>>,
     denials_expected: AtomicBool,
 }
 
@@ -63,21 +69,27 @@ impl Stage {
             .expect("no panic")
             .expect("the rights are granted");
         await_right(&bed, "connector-operator:connector-operator", None, ("", "secrets", "watch")).await;
-        let operator = start(&bed, &namespace, directory.path(), flags).await;
-        let (canaries, denials_expected) = (Mutex::default(), AtomicBool::default());
-        Self { bed, namespace, simulator, operator, directory, canaries, denials_expected }
+        let operator = start(&bed, &namespace, (directory.path(), &[]), flags).await;
+        let logs = Mutex::new(vec![operator.log_path().to_owned()]);
+        let (canaries, put, denials_expected) = (Mutex::default(), Mutex::default(), AtomicBool::default());
+        Self { bed, namespace, simulator, operator, directory, canaries, put, logs, denials_expected }
     }
 
     /// Starts a second operator, or one anew, with further flags.
     pub(crate) async fn another_operator(&self, flags: &[&str]) -> Operator {
-        start(&self.bed, &self.namespace, self.directory.path(), flags).await
+        self.another_operator_in(&[], flags).await
     }
 
     /// The same with variables in its environment.
     pub(crate) async fn another_operator_in(&self, environment: &[(&str, &str)], flags: &[&str]) -> Operator {
-        let args = arguments(&self.bed, &self.namespace, self.directory.path(), flags).await;
-        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Operator::spawn(&self.bed, &OperatorOptions { args, environment }).expect("the binary was built")
+        let operator = start(&self.bed, &self.namespace, (self.directory.path(), environment), flags).await;
+        self.logs.lock().expect("no test panicked here").push(operator.log_path().to_owned());
+        operator
+    }
+
+    /// Where the story's files are.
+    pub(crate) fn directory(&self) -> &std::path::Path {
+        self.directory.path()
     }
 
     /// Replaces the operator's configuration; the next operator reads it.
@@ -150,6 +162,8 @@ impl Stage {
 
     /// Creates or replaces a Secret.
     pub(crate) async fn put_secret(&self, name: &str, data: &[(&str, &str)]) -> Secret {
+        let values = data.iter().map(|(_, value)| (*value).to_owned());
+        self.put.lock().expect("no test panicked here").extend(values);
         let data: serde_json::Map<String, Value> =
             data.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
         let body = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data});
@@ -242,35 +256,48 @@ impl Stage {
         let metrics = self.metrics().await;
         let status = tokio::task::block_in_place(|| self.operator.stop(SOON)).expect("it ends when told to");
         assert!(status.success(), "a clean stop ends with 0: {status}");
-        let sweep = Sweep::new(&self.canaries.lock().expect("no test panicked here"));
-        let plane = self.bed.plane;
-        let stored = tokio::task::spawn_blocking(|| plane.etcd_dump()).await.expect("no panic").expect("etcd answers");
-        let secrets = format!("/secrets/{}/", self.namespace);
-        let mut found = sweep.find_in_etcd(&stored, |key| key.contains(&secrets));
-        found.extend(sweep.find("operator's log", self.operator.log().as_bytes()));
-        found.extend(sweep.find("metrics", metrics.as_bytes()));
-        let audit = std::fs::read(plane.audit_log()).expect("there is an audit log");
-        found.extend(sweep.find("audit log", &audit));
+        let mut left = self.leavings().await;
+        left.add("metrics", metrics);
+        let mut canaries = self.canaries.lock().expect("no test panicked here").clone();
+        self.assert_each_was_in_a_secret(&canaries, &left);
+        let tokens = self.simulator.minted();
+        let token = |(at, text): (usize, &String)| Canary::new(&format!("token {at}"), text);
+        canaries.extend(tokens.iter().enumerate().map(token));
+        canaries.push(self.own_token());
+        let found = left.search(&Sweep::new(&canaries));
         assert!(found.is_empty(), "keys leaked: {found:?}");
-        let denied = audit::denials(&plane.audit_log(), &self.namespace);
+        let strays = self.simulator.ledger(&Default::default());
+        let strays: Vec<_> = strays.iter().filter(|row| row.known_key && row.provider.is_none()).collect();
+        assert!(strays.is_empty(), "keys went where no provider is: {strays:?}");
+        let denied = audit::denials(&self.bed.plane.audit_log(), &self.namespace);
         let expected = self.denials_expected.load(Ordering::Relaxed);
         assert!(expected || denied.is_empty(), "the operator asked for more than it may: {}", denied[0]);
     }
 
     /// What the operator exposes as metrics.
     pub(crate) async fn metrics(&self) -> String {
-        let address = listening(&self.operator, "metrics listening").expect("it listens");
+        let listens = async {
+            loop {
+                if let Some(address) = listening(&self.operator, "metrics listening") {
+                    return address;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let address = tokio::time::timeout(SOON, listens).await.expect("it listens");
         get(&format!("http://{address}/metrics")).await
     }
 }
 
-async fn start(bed: &Bed, namespace: &str, directory: &std::path::Path, flags: &[&str]) -> Operator {
-    let args = arguments(bed, namespace, directory, flags).await;
-    Operator::spawn(bed, &OperatorOptions { args, environment: Vec::new() }).expect("the binary was built")
-}
-
-async fn arguments(bed: &Bed, namespace: &str, directory: &std::path::Path, flags: &[&str]) -> Vec<String> {
-    let kubeconfig = bed.plane.operator_kubeconfig().await.expect("the account exists");
+async fn start(
+    bed: &Bed,
+    namespace: &str,
+    (directory, environment): (&std::path::Path, &[(&str, &str)]),
+    flags: &[&str],
+) -> Operator {
+    let shared = bed.plane.operator_kubeconfig().await.expect("the account exists");
+    let kubeconfig = directory.join(KUBECONFIG);
+    std::fs::copy(shared, &kubeconfig).expect("it can be written to");
     let config = directory.join("config.yaml");
     let mut args: Vec<String> = ["--metrics-address=127.0.0.1:0", "--health-address=127.0.0.1:0", "--log-format=json"]
         .map(str::to_owned)
@@ -284,7 +311,18 @@ async fn arguments(bed: &Bed, namespace: &str, directory: &std::path::Path, flag
     args.push(format!("--config={}", config.display()));
     args.push(format!("--watch-namespace={namespace}"));
     args.extend(flags.iter().map(|flag| (*flag).to_owned()));
-    args
+    // What it writes to temporary files is found with the rest of the directory.
+    let mut environment: Vec<_> =
+        environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    environment.push(("TMPDIR".to_owned(), directory.display().to_string()));
+    Operator::spawn(bed, &OperatorOptions { args, environment }).expect("the binary was built")
+}
+
+/// Whether this operator holds the Lease.
+pub(crate) async fn leads(operator: &Operator) -> bool {
+    let Some(address) = listening(operator, "metrics listening") else { return false };
+    let series = "leader_election_master_status{name=\"connector-operator\"} 1";
+    get(&format!("http://{address}/metrics")).await.contains(series)
 }
 
 /// The address in a log line with this message.

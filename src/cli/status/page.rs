@@ -36,19 +36,17 @@ fn headline(page: &mut Page, object: &ConnectorCredential, now: Timestamp) {
         page.line(vec![Word::new("NEW", Tone::Doubtful), ": the operator has not looked at it yet".into()]);
         return;
     };
-    if ready.reason == Reason::Suspended.name() {
-        suspended(page, ready);
-        return;
-    }
-    let (word, more, tone) = match (ready.status.as_str(), ready.reason.as_str()) {
-        ("True", "Ready") if warnings(object).is_empty() => ("READY", "", Tone::Good),
-        ("True", "Ready") => ("READY", ", with a warning", Tone::Doubtful),
-        ("True", _) => ("READY", ", unproved", Tone::Doubtful),
-        ("False", _) => ("NOT READY", "", Tone::Bad),
-        _ => ("UNKNOWN", "", Tone::Doubtful),
+    let (status, reason) = (Status::read(&ready.status), Reason::read(&ready.reason));
+    let (word, more, tone) = match (status, reason) {
+        (_, Some(Reason::Suspended)) => return suspended(page, ready),
+        (Status::True, Some(Reason::Ready)) if warnings(object).is_empty() => ("READY", "", Tone::Good),
+        (Status::True, Some(Reason::Ready)) => ("READY", ", with a warning", Tone::Doubtful),
+        (Status::True, _) => ("READY", ", unproved", Tone::Doubtful),
+        (Status::False, _) => ("NOT READY", "", Tone::Bad),
+        (Status::Unknown, _) => ("UNKNOWN", "", Tone::Doubtful),
     };
     let since = span(ready.last_transition_time.0, now);
-    let reason = if ready.reason == "Ready" { String::new() } else { format!(": {}", ready.reason) };
+    let reason = if reason == Some(Reason::Ready) { String::new() } else { format!(": {}", ready.reason) };
     page.line(vec![Word::new(word, tone), format!(" for {since}{more}{reason}").into()]);
     page.gap();
     page.beside("", 2, ready.message.as_str());
@@ -59,10 +57,10 @@ fn headline(page: &mut Page, object: &ConnectorCredential, now: Timestamp) {
 
 /// Ready stands still meanwhile: since when it has been so says nothing about the suspension.
 fn suspended(page: &mut Page, ready: &Condition) {
-    let before = match ready.status.as_str() {
-        "True" => ": it was ready before",
-        "False" => ": it was not ready before",
-        _ => "",
+    let before = match Status::read(&ready.status) {
+        Status::True => ": it was ready before",
+        Status::False => ": it was not ready before",
+        Status::Unknown => "",
     };
     page.line(vec![Word::new("SUSPENDED", Tone::Doubtful), before.into()]);
     page.gap();
@@ -75,10 +73,10 @@ fn warnings(object: &ConnectorCredential) -> Vec<&Condition> {
     let shaken = |validation: &&ValidationStatus| {
         validation.outage_start_time.is_some() || validation.first_rejection_time.is_some()
     };
-    let accepted = condition(object, ConditionType::Authenticated).filter(|one| one.status == "True");
+    let accepted =
+        condition(object, ConditionType::Authenticated).filter(|one| Status::read(&one.status) == Status::True);
     let shaken = accepted.filter(|_| validation.as_ref().is_some_and(shaken));
-    let kinds = [ConditionType::Expiring, ConditionType::RotationDue, ConditionType::OverPrivileged];
-    shaken.into_iter().chain(kinds.into_iter().filter_map(|kind| condition(object, kind))).collect()
+    shaken.into_iter().chain(ConditionType::ADVICE.into_iter().filter_map(|kind| condition(object, kind))).collect()
 }
 
 fn advice(page: &mut Page, object: &ConnectorCredential, shown: &Shown) {
@@ -118,7 +116,7 @@ fn conditions(page: &mut Page, object: &ConnectorCredential, now: Timestamp) {
     page.append(table);
     let news = |condition: &&&Condition| {
         tone(condition) != Tone::Good
-            && condition.reason != "NotChecked"
+            && Reason::read(&condition.reason) != Some(Reason::NotChecked)
             && Some(condition.message.as_str()) != said
             && !warnings(object).iter().any(|warning| warning.type_ == condition.type_)
     };
@@ -128,12 +126,12 @@ fn conditions(page: &mut Page, object: &ConnectorCredential, now: Timestamp) {
 }
 
 fn tone(condition: &Condition) -> Tone {
-    let advisory = ["Expiring", "RotationDue", "OverPrivileged"].contains(&condition.type_.as_str());
-    match condition.status.as_str() {
-        "True" if advisory || condition.reason == "LastKnownGood" => Tone::Doubtful,
-        "True" => Tone::Good,
-        "False" => Tone::Bad,
-        _ => Tone::Doubtful,
+    let advises = ConditionType::ADVICE.iter().any(|kind| kind.name() == condition.type_);
+    match Status::read(&condition.status) {
+        Status::True if advises || Reason::read(&condition.reason) == Some(Reason::LastKnownGood) => Tone::Doubtful,
+        Status::True => Tone::Good,
+        Status::False => Tone::Bad,
+        Status::Unknown => Tone::Doubtful,
     }
 }
 
@@ -219,9 +217,9 @@ fn events(page: &mut Page, around: &Around, now: Timestamp) {
 
 /// The tone of Ready.
 pub(in crate::cli) fn ready_tone(object: &ConnectorCredential) -> Tone {
-    match condition(object, ConditionType::Ready).map(|ready| ready.status.as_str()) {
-        Some(status) if status == Status::True.name() => Tone::Good,
-        Some(status) if status == Status::False.name() => Tone::Bad,
-        _ => Tone::Doubtful,
+    match condition(object, ConditionType::Ready).map(|ready| Status::read(&ready.status)) {
+        Some(Status::True) => Tone::Good,
+        Some(Status::False) => Tone::Bad,
+        Some(Status::Unknown) | None => Tone::Doubtful,
     }
 }

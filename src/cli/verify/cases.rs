@@ -1,20 +1,17 @@
 //! Which credential goes with which key? Objects of files become what the operator would have observed.
 
 use super::input::{Found, Input, Place};
+use super::metadata;
 use super::prove::Judged;
-use super::schema::Schema;
+use super::schema::{self, Schema};
 use crate::api::ConnectorCredential;
 use crate::config::Settings;
 use crate::policy::{Observed, Source, Target, Traits, declared_outputs};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
-use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
-
-/// Names of objects: DNS-1123 subdomains.
-const OBJECT_NAME: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
 
 /// What the command line adds to the manifests.
 pub(super) struct Given {
@@ -108,15 +105,12 @@ fn sorted(found: Vec<Found>) -> (Vec<(String, Secret)>, Vec<Unreadable>) {
     (secrets, unreadable)
 }
 
-/// All that is wrong with one object.
-fn refusal(found: &Found, faults: Vec<(String, String)>) -> Option<Judged> {
-    let mut lines = faults.into_iter().map(|(path, what)| {
-        let message = if what.contains(&path) { what } else { format!("{path}: {what}") };
-        (found.node.line_of(&path), message)
-    });
-    let (line, message) = lines.next()?;
+/// All that is wrong with one object: lines, and what.
+fn refusal(found: &Found, faults: Vec<(u32, String)>) -> Option<Judged> {
+    let mut faults = faults.into_iter();
+    let (line, message) = faults.next()?;
     let first = Judged::refused(Place { file: found.file.clone(), line }, name_of(&found.node), message);
-    Some(lines.fold(first, |refused, (line, message)| refused.and(line, message)))
+    Some(faults.fold(first, |refused, (line, message)| refused.and(line, message)))
 }
 
 fn name_of(node: &super::yaml::Node) -> String {
@@ -124,26 +118,22 @@ fn name_of(node: &super::yaml::Node) -> String {
     name.unwrap_or_default().to_owned()
 }
 
-/// The credential as the API server would store it, or fields and what is wrong with them.
-fn object(
-    schema: &Schema,
-    found: &Found,
-    namespace: Option<&str>,
-) -> Result<ConnectorCredential, Vec<(String, String)>> {
+/// The credential as the API server would store it, or lines and what is wrong there.
+fn object(schema: &Schema, found: &Found, namespace: Option<&str>) -> Result<ConnectorCredential, Vec<(u32, String)>> {
     let mut value = found.node.value();
-    let mut faults: Vec<_> = schema.faults(&mut value).into_iter().map(|fault| (fault.path, fault.what)).collect();
-    let name = name_of(&found.node);
-    if name.len() > 253 || !Regex::new(OBJECT_NAME).is_ok_and(|form| form.is_match(&name)) {
-        let what = "Invalid value: must be a name of small letters, digits, '-' and '.', at most 253 characters";
-        faults.push(("metadata.name".to_owned(), what.to_owned()));
-    }
+    let located = |fault: schema::Fault| {
+        let line = found.node.line_of(&fault.path);
+        (line, if fault.what.contains(&fault.path) { fault.what } else { format!("{}: {}", fault.path, fault.what) })
+    };
+    let mut faults: Vec<_> = schema.faults(&mut value).into_iter().map(located).collect();
+    faults.extend(metadata::faults(&found.node));
     if !faults.is_empty() {
         return Err(faults);
     }
     let read = serde_json::from_value::<ConnectorCredential>(value);
     let mut object = read.map_err(|_| {
-        let what = "Invalid value: does not fit the schema; compare it with kubectl explain concred.spec";
-        vec![("spec".to_owned(), what.to_owned())]
+        let what = "Invalid value: does not fit the schema; compare it with kubectl explain concred";
+        vec![(found.node.line_of("spec"), what.to_owned())]
     })?;
     object.metadata.generation = Some(1);
     object.metadata.namespace = object.metadata.namespace.or_else(|| namespace.map(str::to_owned));

@@ -3,6 +3,7 @@
 mod advice;
 mod cases;
 mod input;
+mod metadata;
 mod prove;
 mod schema;
 mod show;
@@ -28,6 +29,12 @@ use std::time::Duration;
 
 /// Checks under way at once; the probe's budgets limit them further.
 const AT_ONCE: usize = 16;
+
+/// How many documents a text holds, or where and why it cannot be read.
+pub(super) fn documents(text: &str) -> Result<usize, String> {
+    let read = yaml::read(text).map_err(|refused| format!("{}: {}", refused.line, refused.what))?;
+    Ok(read.len())
+}
 
 #[derive(Debug, Args)]
 pub(super) struct Verify {

@@ -123,7 +123,7 @@ impl Court {
             namespace: meta.namespace.clone(),
             name,
             provider: object::provider_name(&seen.object).to_owned(),
-            ready: status_of(ready),
+            ready: ready.map_or(Status::Unknown, |ready| Status::read(&ready.status)).name(),
             reason: ready.map(|ready| ready.reason.clone()).unwrap_or_default(),
             message: message.unwrap_or_default(),
             more: Vec::new(),
@@ -154,12 +154,6 @@ async fn rest(now: Timestamp, until: Timestamp) {
     tokio::time::sleep(Duration::try_from(until.duration_since(now)).unwrap_or_default()).await;
 }
 
-fn status_of(ready: Option<&Condition>) -> &'static str {
-    let known = [Status::True, Status::False, Status::Unknown].map(Status::name);
-    let status = ready.and_then(|ready| known.into_iter().find(|name| *name == ready.status));
-    status.unwrap_or(Status::Unknown.name())
-}
-
 /// Nothing is written; what would be counts as written, so that the sum is what a cluster would show.
 fn as_if_written(decision: &Decision) -> Vec<OutputResult> {
     let done = |action: &Move| match action {
@@ -177,8 +171,7 @@ fn as_if_written(decision: &Decision) -> Vec<OutputResult> {
 }
 
 fn warnings(conditions: &[Condition], object: &ConnectorCredential, line: impl Fn(&str) -> u32) -> Vec<Remark> {
-    let kinds = [ConditionType::Expiring, ConditionType::RotationDue, ConditionType::OverPrivileged];
-    let raised = kinds.into_iter().filter_map(|kind| conditions.of(kind));
+    let raised = ConditionType::ADVICE.into_iter().filter_map(|kind| conditions.of(kind));
     let warning = |condition: &Condition| Remark {
         line: line(Reason::read(&condition.reason).map_or("", |reason| blamed(reason, object))),
         reason: condition.reason.clone(),

@@ -2,6 +2,7 @@
 
 use super::Form;
 use super::prove::Judged;
+use crate::api::Status;
 use crate::cli::output::{self, Output};
 use crate::cli::page::{Page, Tone, Word, clean};
 use crate::cli::trouble::Trouble;
@@ -46,10 +47,10 @@ fn table(judged: &[Judged]) -> Page {
 }
 
 fn tone(judged: &Judged) -> Tone {
-    match judged.ready {
-        "True" => Tone::Good,
-        "False" => Tone::Bad,
-        _ => Tone::Doubtful,
+    match Status::read(judged.ready) {
+        Status::True => Tone::Good,
+        Status::False => Tone::Bad,
+        Status::Unknown => Tone::Doubtful,
     }
 }
 

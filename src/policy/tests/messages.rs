@@ -118,7 +118,7 @@ fn all() -> Vec<String> {
 }
 
 #[test]
-fn every_message_fits_an_event_and_is_whole_sentences() {
+fn a38_every_message_fits_an_event_and_is_whole_sentences() {
     for text in all() {
         assert!(text.len() <= 1000, "{} bytes: {text}", text.len());
         assert!(text.ends_with('.') && !text.contains("  ") && !text.contains(".."), "{text}");

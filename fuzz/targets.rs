@@ -1,0 +1,189 @@
+//! What must hold for any bytes at all? One function for each parser of foreign input; it panics when something does not.
+//!
+//! `cargo test` feeds them at random, `cargo fuzz` by coverage. None may panic, none accepts but what is documented, and
+//! none repeats eight bytes of what it read.
+
+use connector_operator::api::{Format, Output};
+use connector_operator::config::Settings;
+use connector_operator::controller::Guarded;
+use connector_operator::credential::{AccessToken, Key, MAX_BYTES};
+use connector_operator::outputs::{Material, Unrenderable, render};
+use connector_operator::providers::{
+    Aventri, BaseUrl, Depth, Flow, Flowlu, Given, InFlow, Label, Provider, Purpose, Region, Reply, Site, Step, Verdict,
+    ZenFlow,
+};
+use std::collections::BTreeMap;
+
+/// A target's name, and the target.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target; `fuzz_targets/` has a file for each.
+pub const ALL: [Target; 9] = [
+    ("key", key),
+    ("label", label),
+    ("reply", reply),
+    ("retry_after", retry_after),
+    ("expiry", expiry),
+    ("template", template),
+    ("config", config),
+    ("credential", credential),
+    ("yaml", yaml),
+];
+
+/// Fails if eight bytes of the input stand in the output, other than words of ours.
+fn not_repeated(input: &[u8], output: &str, ours: &str) {
+    let is_ours = |piece: &[u8]| ours.as_bytes().windows(piece.len()).any(|word| word == piece);
+    let repeated =
+        input.windows(8).find(|piece| output.as_bytes().windows(8).any(|shown| shown == *piece) && !is_ours(piece));
+    assert!(repeated.is_none(), "input is repeated: {output}");
+}
+
+fn visible(bytes: &[u8]) -> bool {
+    (1..=MAX_BYTES).contains(&bytes.len()) && bytes.iter().all(|byte| (0x21..=0x7e).contains(byte))
+}
+
+/// A source's value, and a token.
+pub fn key(data: &[u8]) {
+    let trimmed = data.strip_suffix(b"\r\n").or_else(|| data.strip_suffix(b"\n")).unwrap_or(data);
+    let parsed = Key::parse(data);
+    assert_eq!(parsed.is_ok(), visible(trimmed));
+    not_repeated(data, &format!("{parsed:?}"), "");
+    match parsed {
+        Ok(key) => assert_eq!(key.reveal().as_bytes(), trimmed),
+        Err(malformed) => not_repeated(data, &malformed.to_string(), &malformed.to_string()),
+    }
+    if let Ok(text) = std::str::from_utf8(data) {
+        let token = AccessToken::parse(text);
+        assert_eq!(token.is_ok(), visible(data));
+        not_repeated(data, &format!("{token:?}"), "");
+    }
+}
+
+/// A value of a credential that becomes a part of a URL.
+pub fn label(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    for (endpoint, path) in [
+        ("https://{account}.flowlu.com", "/api/v1/module"),
+        ("https://api.example.com/p/{account}", ""),
+        ("http://127.0.0.1:8080/{account}", "/x"),
+    ] {
+        let built = BaseUrl::build(endpoint, &Label { placeholder: "{account}", value: &text, field: "account" }, path);
+        let Ok(base) = built else { continue };
+        let plain = text.len() <= 63 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        assert!(plain, "{text} was accepted");
+        let wanted = endpoint.replace("{account}", &text);
+        let wanted = url::Url::parse(&wanted).expect("a plain label makes a URL");
+        assert_eq!(base.url().host_str(), wanted.host_str());
+        assert_eq!(base.url().port_or_known_default(), wanted.port_or_known_default());
+        assert!(base.url().path().starts_with(wanted.path().trim_end_matches('/')));
+    }
+}
+
+fn providers() -> [Box<dyn Provider>; 5] {
+    [
+        Box::new(InFlow { company_id: "3f0c8a52-7d1e-4b96-9a43-5e2f6c7d8b90".to_owned(), api_version: None }),
+        Box::new(Flowlu { account: "mycompany".to_owned() }),
+        Box::new(ZenFlow::default()),
+        Box::new(Flow { reference: None, purpose: Purpose::ImportMembers, checkout_theme: None }),
+        Box::new(Aventri { account_id: "12345".to_owned(), region: Region::NorthAmerica, token_lifetime: None }),
+    ]
+}
+
+/// What a provider answers: two bytes of status, then the body.
+pub fn reply(data: &[u8]) {
+    let Some((status, body)) = data.split_first_chunk::<2>() else { return };
+    let status = 200 + u16::from_be_bytes(*status) % 300;
+    let site = Site::default();
+    let key = Key::parse(b"zenflow_live_EXAMPLE0123456789").expect("a key");
+    for provider in providers() {
+        let given = Given { key: &key, site: &site, depth: Depth::LeastPrivilege };
+        let step = provider.next(&given, &[Reply::new(status, body)]);
+        not_repeated(body, &format!("{step:?}"), "");
+        if let Step::Done(Verdict::Accepted(proof)) = step {
+            assert!(matches!(status, 200..=299 | 401 | 403), "{status} is accepted");
+            let json = serde_json::from_slice::<serde_json::Value>(body);
+            assert!(status == 403 || json.is_ok(), "what is no JSON is accepted: {:?}", proof.access);
+        }
+    }
+}
+
+/// `Retry-After`, and the dates of HTTP.
+pub fn retry_after(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let (first, rest) = text.split_once('|').unwrap_or((&text, ""));
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    let wait = connector_operator::probe::wanted_wait(first, Some(rest), now);
+    assert!(wait.is_none_or(|wait| !wait.is_zero() && wait.as_secs() <= 3600), "{wait:?}");
+}
+
+/// When a key expires, as its Secret says.
+pub fn expiry(data: &[u8]) {
+    if let Some(time) = connector_operator::policy::source::read_time(data) {
+        let text = std::str::from_utf8(data).expect("it was read as text").trim_end();
+        assert!(text.len() >= 10 && text.as_bytes()[0].is_ascii_digit() | matches!(text.as_bytes()[0], b'+' | b'-'));
+        assert!(time.to_string().len() >= 20);
+    }
+}
+
+/// A user's own template.
+pub fn template(data: &[u8]) {
+    let text = String::from_utf8_lossy(data).into_owned();
+    let key = Key::parse(b"zenflow_live_$(apiKey)EXAMPLE").expect("a key");
+    let material = Material {
+        title: "data/erp".to_owned(),
+        description: None,
+        provider: "zenflow",
+        variables: ZenFlow::default().variables(&key, &Site::default(), None),
+        test_url: None,
+    };
+    let output = Output {
+        secret_name: "erp".to_owned(),
+        format: Some(Format::Template),
+        env_prefix: None,
+        template: Some(BTreeMap::from([("file".to_owned(), text.clone())])),
+    };
+    match render(&output, &material) {
+        Ok(rendered) => {
+            assert!(!format!("{rendered:?}").contains("EXAMPLE"));
+            if !text.contains("$(") {
+                assert_eq!(rendered.data["file"].as_slice(), text.as_bytes());
+            }
+        }
+        Err(refused) => {
+            assert!(!refused.to_string().contains("EXAMPLE") || text.contains("EXAMPLE"));
+            if let Unrenderable::UnknownVariable { name, .. } = refused {
+                assert!(name.chars().count() <= 64 && !name.contains(char::is_control));
+            }
+        }
+    }
+}
+
+/// The administrator's configuration.
+pub fn config(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(settings) = Settings::parse(text) {
+        for site in settings.sites.values() {
+            let endpoint = site.endpoint.as_deref().unwrap_or("https://");
+            assert!(endpoint.starts_with("https://") || endpoint.starts_with("http://"), "{endpoint}");
+            assert!(!endpoint.contains(['@', '?', '#', ' ']), "{endpoint}");
+        }
+    }
+}
+
+/// An object as the API server sends it, whatever an older schema let in.
+pub fn credential(data: &[u8]) {
+    // Of an object that cannot be read the operator says so, and not why.
+    let Ok(object) = serde_json::from_slice::<Guarded>(data) else { return };
+    let Ok(object) = object.0 else { return };
+    let _chosen = object.spec.provider.chosen();
+    let again = serde_json::to_vec(&object).expect("what was read can be written");
+    assert!(serde_json::from_slice::<Guarded>(&again).is_ok_and(|again| again.0.is_ok()));
+}
+
+/// A manifest that connectorctl reads.
+pub fn yaml(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Err(refused) = connector_operator::cli::documents(text) {
+        not_repeated(data, &refused, &refused.replace(char::is_numeric, ""));
+    }
+}

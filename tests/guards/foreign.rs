@@ -1,0 +1,108 @@
+//! Does every parser of foreign input hold, whatever it is fed? Each target of `fuzz/`, with bytes at random and with
+//! bytes that look right.
+//!
+//! `FULL_LENGTH=1` feeds a hundred times as many.
+
+use std::fs;
+use std::path::Path;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+#[path = "../../fuzz/targets.rs"]
+#[expect(unreachable_pub, reason = "a module of two programs")]
+mod targets;
+
+/// What inputs are made of: whatever the parsers treat specially, and what they are to accept.
+const PIECES: [&str; 48] = [
+    "zenflow_live_",
+    "EXAMPLE",
+    "mycompany",
+    "\n",
+    "\r\n",
+    "\0",
+    "\u{7f}",
+    "é",
+    " ",
+    ".",
+    "-",
+    "--",
+    "@",
+    "/",
+    "#",
+    "?",
+    "%2f",
+    ":",
+    "\\",
+    "xn--",
+    "{",
+    "}",
+    "[",
+    "]",
+    "\"",
+    "\"success\":true",
+    "{\"success\":true,\"data\":[]}",
+    "[]",
+    "{\"response\":{\"items\":[]}}",
+    "{\"accesstoken\":\"EXAMPLEtoken\"}",
+    "{\"error\":\"no\"}",
+    "$(apiKey)",
+    "$(",
+    ")",
+    "$$(",
+    "120",
+    "-1",
+    "99999999999999999999",
+    "Sun, 06 Nov 1994 08:49:37 GMT",
+    "|",
+    "2027-01-31T00:00:00Z",
+    "providers:\n  ",
+    "zenflow: {endpoint: 'https://api.example.com'}\n",
+    "endpoint: ",
+    "&a [*a, *a]\n",
+    "{\"apiVersion\":\"connector-operator.io/v1alpha1\",\"kind\":\"ConnectorCredential\",\"metadata\":{\"name\":\"a\"},\"spec\":",
+    "{\"provider\":{\"zenflow\":{}},\"keySecretRef\":{\"name\":\"a\"}}}",
+    "null",
+];
+
+/// Bytes at random, or pieces in a row with bytes between them.
+fn inputs() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        4 => proptest::sample::select(&PIECES[..]).prop_map(|piece| piece.as_bytes().to_vec()),
+        1 => proptest::collection::vec(any::<u8>(), 0..12),
+        1 => "[!-~]{0,40}".prop_map(String::into_bytes),
+    ];
+    prop_oneof![
+        1 => proptest::collection::vec(any::<u8>(), 0..300),
+        4 => proptest::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat()),
+    ]
+}
+
+#[test]
+fn no_input_breaks_or_deceives_a_parser_or_is_repeated_by_it() {
+    let full = std::env::var_os("FULL_LENGTH").is_some();
+    for (name, target) in targets::ALL {
+        let cases = if full { 200_000 } else { 2_000 };
+        let config = Config { cases, failure_persistence: None, ..Config::default() };
+        let outcome = TestRunner::new(config).run(&inputs(), |input| {
+            target(&input);
+            Ok(())
+        });
+        assert!(outcome.is_ok(), "{name}: {outcome:?}");
+    }
+}
+
+/// A target is fuzzed only if it has its program.
+#[test]
+fn every_target_has_its_program() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
+    let manifest = fs::read_to_string(directory.join("Cargo.toml")).expect("there is a manifest");
+    for (name, _) in targets::ALL {
+        let program = fs::read_to_string(directory.join(format!("fuzz_targets/{name}.rs")));
+        let program = program.unwrap_or_else(|_| panic!("fuzz_targets/{name}.rs is missing"));
+        assert!(program.contains(&format!("fuzz_target!(|data: &[u8]| targets::{name}(data));")), "{program}");
+        assert!(manifest.contains(&format!("name = \"{name}\"\npath = \"fuzz_targets/{name}.rs\"")), "{name}");
+    }
+    let programs = fs::read_dir(directory.join("fuzz_targets")).expect("there are programs").count();
+    assert_eq!(programs, targets::ALL.len());
+}

@@ -1,0 +1,88 @@
+//! What do metrics tell? Names that a viewer of the objects sees anyway, words from closed lists, and nothing of what is
+//! gone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use connector_operator::api::{ConditionType, Reason};
+use connector_operator::providers::ProviderKind;
+
+use crate::controller::cast;
+use crate::support::stage::Stage;
+
+/// The labels of one line, and the family.
+fn labels(line: &str) -> (&str, BTreeMap<&str, &str>) {
+    let Some((family, rest)) = line.split_once('{') else {
+        return (line.split(' ').next().unwrap_or_default(), BTreeMap::new());
+    };
+    let (labels, _) = rest.rsplit_once('}').expect("a closing brace");
+    let labels =
+        labels.split(',').filter_map(|label| label.split_once('=')).map(|(name, text)| (name, text.trim_matches('"')));
+    (family, labels.collect())
+}
+
+/// Whether this label may have this value.
+fn is_allowed(stage: &Stage, family: &str, (name, text): (&str, &str)) -> bool {
+    let is_number = |text: &str| text == "+Inf" || text.parse::<f64>().is_ok();
+    let is_object = family.starts_with("connectorcredential_");
+    match name {
+        "namespace" => is_object && text == stage.namespace,
+        "name" if is_object => cast::all().iter().any(|act| act.name == text) || text == "wrong",
+        "name" => ["connector-operator", "connectorcredential"].contains(&text),
+        "controller" => text == "connectorcredential",
+        "provider" => ProviderKind::ALL.iter().any(|kind| kind.member() == text),
+        "type" => ConditionType::ALL.iter().any(|kind| kind.name() == text),
+        "status" => ["True", "False", "Unknown"].contains(&text),
+        "reason" => Reason::ALL.iter().any(|reason| reason.name() == text),
+        "verdict" => ["accepted", "rejected", "inconclusive"].contains(&text),
+        "result" => ["success", "error", "requeue", "requeue_after"].contains(&text),
+        "format" => ["Binding", "Env", "Dotenv", "HTTP", "Curl", "Nexla", "Template"].contains(&text),
+        "code" => text.parse::<u16>().is_ok() || text == "<error>",
+        "method" | "verb" => text.bytes().all(|byte| byte.is_ascii_uppercase()),
+        "host" => stage.bed.plane.url().contains(text),
+        "le" | "quantile" => is_number(text),
+        "version" | "revision" => true,
+        _ => false,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a34_metrics_carry_allowed_labels_only_and_forget_what_is_deleted() {
+    let stage = Stage::set("labels").await;
+    for act in cast::all() {
+        let issued = stage.issue(act.new_key());
+        stage.put_secret(&act.source(), &[("api-key", &issued.key)]).await;
+        stage.declare(act.name, act.spec()).await;
+    }
+    let act = cast::zenflow();
+    let wrong = stage.wrong_key(act.provider);
+    stage.put_secret("wrong-key", &[("api-key", &wrong)]).await;
+    stage.declare("wrong", serde_json::json!({"provider": act.settings, "keySecretRef": {"name": "wrong-key"}})).await;
+    stage.until_is("wrong", ConditionType::Ready, ("False", "KeyRejected")).await;
+    for act in cast::all() {
+        stage.until_ready(act.name).await;
+    }
+    let text = stage.metrics().await;
+    let mut seen = BTreeSet::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let (family, labels) = labels(line);
+        for label in labels {
+            assert!(is_allowed(&stage, family, label), "{label:?} in {line}");
+            seen.insert(label.0);
+        }
+    }
+    for name in ["namespace", "name", "provider", "type", "status", "reason", "verdict", "format", "code"] {
+        assert!(seen.contains(name), "no series has {name}: {text}");
+    }
+    let gone = act.name;
+    stage.credentials().delete(gone, &Default::default()).await.expect("it is there");
+    stage.until_gone(&act.output()).await;
+    let name = format!("name=\"{gone}\"");
+    let forgotten = async {
+        while stage.metrics().await.contains(&name) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(6), forgotten).await.expect("it is forgotten");
+    assert!(stage.metrics().await.contains("name=\"wrong\""), "the others are still there");
+    stage.finish().await;
+}

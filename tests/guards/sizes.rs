@@ -1,0 +1,122 @@
+//! Does everything fit? The longest names and the largest Secrets that Kubernetes admits; and a schema that changes
+//! and changes back.
+
+use connector_operator::api::ConnectorCredential;
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::Api;
+use kube::api::{ObjectMeta, PostParams};
+use serde_json::{Value, json};
+
+use crate::controller::cast;
+use crate::simulator::LedgerFilter;
+use crate::support::bed::private_bed;
+use crate::support::stage::{SOON, Stage};
+
+/// A name as long as Kubernetes has them.
+fn longest(start: &str) -> String {
+    format!("{start}{}", "n".repeat(253 - start.len()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a38_the_longest_names_and_the_largest_secrets_are_no_trouble() {
+    let stage = Stage::set("sizes").await;
+    let act = cast::zenflow();
+    let issued = stage.issue(act.new_key());
+    // Beside the key: what fills a Secret to its mebibyte.
+    let data = [
+        ("api-key".to_owned(), ByteString(issued.key.clone().into_bytes())),
+        ("x".repeat(253), ByteString(vec![b'x'; (1 << 20) - 1024])),
+    ];
+    let name = longest("source-");
+    let metadata = ObjectMeta { name: Some(name.clone()), ..ObjectMeta::default() };
+    let secret = Secret { metadata, data: Some(data.into()), ..Secret::default() };
+    stage.secrets().create(&PostParams::default(), &secret).await.expect("it just fits");
+    let output = longest("output-");
+    let credential = longest("credential-");
+    let spec = json!({
+        "provider": act.settings, "keySecretRef": {"name": name},
+        "description": "d".repeat(256), "outputs": [{"secretName": output}],
+    });
+    stage.declare(&credential, spec).await;
+    stage.until_ready(&credential).await;
+    let written = stage.secret(&output).await.expect("it is published");
+    let labels = written.metadata.labels.expect("labels");
+    assert!(labels.values().all(|label| label.len() <= 63), "{labels:?}");
+    // Another with the same first 60 letters is told apart.
+    let other = format!("{}m", &credential[..252]);
+    let spec = json!({
+        "provider": act.settings, "keySecretRef": {"name": name}, "outputs": [{"secretName": longest("second-")}],
+    });
+    stage.declare(&other, spec).await;
+    stage.until_ready(&other).await;
+    let second = stage.secret(&longest("second-")).await.expect("it is published").metadata.labels.expect("labels");
+    assert_ne!(labels.get("connector-operator.io/credential"), second.get("connector-operator.io/credential"));
+    for name in [&credential, &other] {
+        for (_, note) in stage.events(name).await {
+            assert!(note.len() <= 1024, "{note}");
+        }
+    }
+    stage.finish().await;
+}
+
+/// The next release's schema has one more field and one more enumeration; then the administrator rolls back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a38_stored_objects_survive_a_new_schema_and_the_old_one_again() {
+    let stage = Stage::set_on(private_bed().await, "schemas", &[]).await;
+    let mut versions = Vec::new();
+    for act in cast::all() {
+        let issued = stage.issue(act.new_key());
+        stage.put_secret(&act.source(), &[("api-key", &issued.key)]).await;
+        stage.declare(act.name, act.spec()).await;
+        let ready = stage.until_ready(act.name).await;
+        versions.push((act.name, ready.metadata.resource_version));
+    }
+    let asked = stage.simulator.ledger(&LedgerFilter::default()).len();
+    let crds: Api<CustomResourceDefinition> = Api::all(stage.bed.client.clone());
+    let name = "connectorcredentials.connector-operator.io";
+    let stored = crds.get(name).await.expect("it is installed");
+    let mut newer = serde_json::to_value(&stored).expect("JSON");
+    let spec = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties";
+    newer.pointer_mut(spec).expect("a schema")["novelty"] = json!({"type": "string", "maxLength": 64});
+    let newer = serde_json::from_value(newer).expect("a CRD");
+    crds.replace(name, &Default::default(), &newer).await.expect("it is admitted");
+    let act = cast::zenflow();
+    let novel = || json!({"spec": {"novelty": "x"}});
+    until_stored(&stage, act.name, &novel(), Some("x")).await;
+    same_verdicts(&stage, &versions, act.name).await;
+    // Back: what the old schema does not know is no reason to fail, to ask, or to write.
+    let mut older = stored.clone();
+    older.metadata.resource_version = crds.get(name).await.expect("it is installed").metadata.resource_version;
+    crds.replace(name, &Default::default(), &older).await.expect("it is admitted");
+    until_stored(&stage, act.name, &json!({"metadata": {"labels": {"touched": "yes"}}}), None).await;
+    same_verdicts(&stage, &versions, act.name).await;
+    assert_eq!(stage.simulator.ledger(&LedgerFilter::default()).len(), asked, "nobody was asked again");
+    stage.declare(act.name, act.spec_with("description", json!("still at work"))).await;
+    stage.until_ready(act.name).await;
+    stage.finish().await;
+}
+
+/// Patches until the API server, which takes a moment to serve a schema, stores the field as wanted.
+async fn until_stored(stage: &Stage, name: &str, patch: &Value, wanted: Option<&str>) {
+    let wait = async {
+        loop {
+            let patched = stage.untyped().patch(name, &Default::default(), &kube::api::Patch::Merge(patch)).await;
+            let patched = patched.expect("the administrator may patch");
+            if patched.data.pointer("/spec/novelty").and_then(Value::as_str) == wanted {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(SOON, wait).await.expect("the schema is served");
+}
+
+/// All are as ready as before; nobody but the one that was patched was written.
+async fn same_verdicts(stage: &Stage, versions: &[(&str, Option<String>)], patched: &str) {
+    for (name, version) in versions {
+        let ready: ConnectorCredential = stage.until_ready(name).await;
+        assert!(*name == patched || ready.metadata.resource_version == *version, "{name} was written");
+    }
+}

@@ -108,6 +108,10 @@ impl Hand<'_> {
     }
 
     async fn create(&self, name: &str, rendered: Rendered) -> Result<Done, Failure> {
+        if self.was_published(name) {
+            // It is lost because somebody deleted it, or because its owner is gone.
+            self.still_wanted().await?;
+        }
         let secret = self.fresh(name, rendered);
         match self.secrets.create(&params(), &secret).await {
             Ok(written) => Ok(self.written(name, &written.metadata)),
@@ -120,6 +124,11 @@ impl Hand<'_> {
                 }
             }
         }
+    }
+
+    fn was_published(&self, name: &str) -> bool {
+        let status = self.seen.object.status.as_ref();
+        status.is_some_and(|status| status.outputs.iter().any(|output| output.secret_name == name))
     }
 
     /// Somebody created it first. Not ours: it stays. Ours: the next visit sees it.
@@ -168,7 +177,7 @@ impl Hand<'_> {
         }
     }
 
-    /// Before anything is overwritten or deleted: is the credential still what was decided about?
+    /// Before anything is overwritten, deleted or made anew: is the credential still what was decided about?
     async fn still_wanted(&self) -> Result<(), Failure> {
         let api: Api<ConnectorCredential> = Api::namespaced(self.ctx.client.clone(), &self.namespace);
         let now = api.get_metadata_opt(self.object_name()).await;

@@ -146,9 +146,12 @@ impl Index {
         known.map(|(name, interest)| (name.clone(), interest.sight.clone())).collect()
     }
 
-    /// Takes note of what we wrote ourselves, so that its echo wakes nobody.
+    /// Takes note of what we wrote ourselves, so that its echo wakes nobody; unless another credential cares, too: one
+    /// that waits for the name, or takes its key from there, must hear of it.
     pub fn wrote(&self, name: &Name, sight: Sight) {
-        if let Some(interest) = self.lock().secrets.get_mut(name).filter(|known| known.sight.is_overtaken_by(&sight)) {
+        let mut inner = self.lock();
+        let known = inner.secrets.get_mut(name).filter(|known| known.credentials.len() == 1);
+        if let Some(interest) = known.filter(|known| known.sight.is_overtaken_by(&sight)) {
             interest.sight = sight;
         }
     }

@@ -133,7 +133,8 @@ fn a12_no_text_is_accepted_but_the_documented_one() {
         Box::new(Aventri { account_id: "1".to_owned(), region: Region::APAC, token_lifetime: None }),
     ];
     let shapes = "\\PC{0,30}|\\{\"(success|response|accesstoken|error)\":(true|\"x\"|\\{\\}|\\[\\]|null|\\{\"items\":\\[\\]\\})\\}";
-    proptest!(|(status in 200_u16..500, body in shapes)| {
+    // Half of all with 200: nothing else could be accepted.
+    proptest!(|(status in prop_oneof![Just(200_u16), 200_u16..500], body in shapes)| {
         for provider in &providers {
             let read = verdict(provider.as_ref(), &[reply(status, &body)]);
             let documented = match provider.profile().kind {

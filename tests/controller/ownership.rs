@@ -90,3 +90,21 @@ async fn a07_the_older_of_two_credentials_keeps_the_name_and_the_other_heals_whe
     assert_eq!(value(&taken.await, "api-key").as_deref(), Some(issued.key.as_str()));
     stage.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_is_given_up_goes_to_the_one_that_waits_for_it() {
+    let stage = Stage::set("given-up").await;
+    let act = cast::zenflow();
+    let issued = stage.issue(act.new_key());
+    stage.put_secret(&act.source(), &[("api-key", &issued.key)]).await;
+    let spec = |name: &str| act.spec_with("outputs", json!([{"secretName": name}]));
+    stage.declare("first", spec("shared-auth")).await;
+    stage.until_ready("first").await;
+    stage.declare("second", spec("shared-auth")).await;
+    stage.until_is("second", ConditionType::Stalled, ("True", "OutputConflict")).await;
+    stage.declare("first", spec("elsewhere")).await;
+    stage.until_ready("second").await;
+    let taken = stage.secret("shared-auth").await.expect("it is published");
+    assert_eq!(taken.metadata.owner_references.expect("an owner").remove(0).name, "second");
+    stage.finish().await;
+}

@@ -43,6 +43,8 @@ struct Outcome {
     rest: State,
     end: State,
     points: BTreeSet<Point>,
+    /// What the API server said to each write.
+    codes: Vec<(String, Option<u16>)>,
     created: usize,
     deleted: usize,
     calls: usize,
@@ -131,6 +133,11 @@ async fn run(tale: &Tale, death: Option<(&Point, Side)>) -> Outcome {
         rest,
         end,
         points: points(&seen, calls(&scene.stage)),
+        codes: seen
+            .iter()
+            .filter(|seen| seen.asked.is_mutation())
+            .map(|seen| (seen.asked.to_string(), seen.code))
+            .collect(),
         created: done("create", 201),
         deleted: done("delete", 200),
         calls: calls(&scene.stage),
@@ -154,7 +161,7 @@ fn faults(tale: &Tale, reference: &Outcome, cell: &Outcome, (point, side): (&Poi
     hold(cell.deleted == reference.deleted, format!("{} Secrets deleted, not {}", cell.deleted, reference.deleted));
     hold(cell.leaks == 0, "a key is in the log".to_owned());
     let again = if tale.mints() {
-        usize::from(tale.loses_a_token(point_is(point), side == Side::Before))
+        usize::from(Tale::loses_a_token(point_is(point), side == Side::Before))
     } else {
         tale.course()
     };
@@ -165,25 +172,39 @@ fn faults(tale: &Tale, reference: &Outcome, cell: &Outcome, (point, side): (&Poi
     faults.into_iter().map(|fault| format!("{tale}, {side:?} {point:?}: {fault}")).collect()
 }
 
-/// The write at a point; `None` for a call.
-fn point_is(point: &Point) -> Option<&Asked> {
+/// The write at a point and its number; `None` for a call.
+fn point_is(point: &Point) -> Option<(&Asked, usize)> {
     match point {
-        Point::Write(asked, _) => Some(asked),
+        Point::Write(asked, nth) => Some((asked, *nth)),
         Point::Call(_) => None,
     }
+}
+
+/// What two runs in a row agree on; noise, such as a second look that came too early, is seen by one of them only.
+async fn reference(tale: &Tale) -> Outcome {
+    let mut last = run(tale, None).await;
+    for _ in 0..3 {
+        let again = run(tale, None).await;
+        assert_eq!(differences(&last.rest, &again.rest), Vec::<String>::new(), "{tale}: two runs differ");
+        assert_eq!(differences(&last.end, &again.end), Vec::<String>::new(), "{tale}: two runs differ");
+        if last.points == again.points {
+            return again;
+        }
+        let noise: Vec<_> = last.points.symmetric_difference(&again.points).collect();
+        eprintln!("{tale}: noise: {noise:?}: {:?} {:?}", last.codes, again.codes);
+        last = again;
+    }
+    panic!("{tale}: no two runs agree on what was written")
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a24_killed_at_any_write_or_call_it_comes_to_the_same_end() {
     let every = if full_length() { 1 } else { EVERY };
     let tales = Tale::all();
-    let references = stream::iter(&tales).map(|tale| async move { (run(tale, None).await, run(tale, None).await) });
-    let references: Vec<_> = references.buffered(tales.len()).collect().await;
+    let references: Vec<_> = stream::iter(&tales).map(reference).buffered(tales.len()).collect().await;
     let mut cells = Vec::new();
     let mut recorded = 0;
-    for (tale, (reference, again)) in tales.iter().zip(&references) {
-        assert_eq!(differences(&reference.end, &again.end), Vec::<String>::new(), "{tale}: two runs differ");
-        assert_eq!(reference.points, again.points, "{tale}: two runs differ");
+    for (tale, reference) in tales.iter().zip(&references) {
         assert!(!reference.rest.is_empty() && reference.created >= 2 && reference.deleted >= 1, "{tale}");
         recorded += reference.points.len();
         let both = reference.points.iter().flat_map(|point| [(point, Side::Before), (point, Side::After)]);

@@ -68,6 +68,8 @@ async fn a31_an_end_spares_others_and_a_successor_gets_outputs_of_its_own() {
     stage.declare(act.name, act.spec()).await;
     stage.until(act.name, |object| is(object, ConditionType::Stalled, ("True", "TargetNotOwned"))).await;
     assert_eq!(stage.secret(&act.output()).await, Some(orphan));
+    stage.delete_secret(&act.output()).await;
+    stage.until_ready(act.name).await;
     scene.finish().await;
 }
 

@@ -13,7 +13,6 @@ mod garbage;
 mod leaders;
 mod proxy;
 mod random;
-mod rights;
 mod scene;
 mod sequence;
 mod stale;

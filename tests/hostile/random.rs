@@ -163,10 +163,10 @@ async fn compare(arena: &Arena, played: &Played) -> Vec<String> {
     for (who, credential) in CREDENTIALS.into_iter().enumerate() {
         let name = format!("credential {credential}");
         let Some(expected) = fresh.get(&name).map(|text| ready_reason(text)) else { continue };
-        if expected.as_deref() == Some("Ready") && !played.model.is_disputed() {
+        if expected.as_deref() == Some("Ready") && !played.model.is_disputed() && !played.model.is_unpublished(who) {
             continue;
         }
-        // What cannot be published leaves what was published before.
+        // What cannot or shall not be published leaves what was published before.
         wrong.extend(unproved(&ours, who, &played.model));
         for state in [&mut ours, &mut fresh] {
             let owner = format!("\"{credential}\"");

@@ -167,6 +167,10 @@ impl Model {
         model
     }
 
+    pub(super) fn is_unpublished(&self, who: usize) -> bool {
+        self.declared[who].as_ref().is_some_and(|declared| declared.publish == "Never")
+    }
+
     /// Whether both declare an output of the same name: whoever has it keeps it.
     pub(super) fn is_disputed(&self) -> bool {
         let [Some(first), Some(second)] = &self.declared else { return false };

@@ -45,11 +45,14 @@ impl Tale {
         self.course
     }
 
-    /// Whether a token dies with the operator here: it was answered and stands nowhere yet. A call, or the first output.
-    pub(super) fn loses_a_token(&self, write: Option<&Asked>, before: bool) -> bool {
-        match write {
-            None => !before,
-            Some(asked) => before && asked.resource == "secrets" && asked.name == self.act.output(),
+    /// Whether a need is made anew here: the call itself is repeated, or a token that was answered is not stored yet.
+    /// It is once the status says when it ends: after the claim (0, 2) and both outputs, with the second write (1, 3).
+    pub(super) fn loses_a_token(write: Option<(&Asked, usize)>, before: bool) -> bool {
+        let Some((asked, nth)) = write else { return true };
+        match (asked.verb, asked.resource.as_str()) {
+            ("create" | "update", "secrets") => nth == 0,
+            ("patch", _) => before && [1, 3].contains(&nth),
+            _ => false,
         }
     }
 

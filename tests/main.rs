@@ -20,6 +20,8 @@ mod api;
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod attacks;
+#[cfg(test)]
 mod chart;
 #[cfg(test)]
 mod cli;

@@ -65,6 +65,8 @@ pub(super) async fn consult(
     let options = CheckOptions {
         depth: check.depth,
         proved: check.proved,
+        // Of a key that is not known to work, the last check may have been of another.
+        asked_before: last_check(seen).filter(|_| check.proved),
         namespace: Name::of(&object.metadata).namespace,
         since: since(seen, check, now),
     };
@@ -128,13 +130,15 @@ fn since(seen: &Observed, check: Check, now: Timestamp) -> Timestamp {
     if check.unscheduled && asked_for(&seen.object) {
         return now;
     }
-    let status = seen.object.status.as_ref();
-    let last =
-        status.and_then(|status| status.validation.as_ref()).and_then(|validation| validation.last_check_time.as_ref());
-    match last.filter(|_| !check.unscheduled) {
-        Some(last) => after(last.0, Duration::from_secs(1)),
+    match last_check(seen).filter(|_| !check.unscheduled) {
+        Some(last) => after(last, Duration::from_secs(1)),
         None => earlier(now, seen.interval()),
     }
+}
+
+fn last_check(seen: &Observed) -> Option<Timestamp> {
+    let validation = seen.object.status.as_ref()?.validation.as_ref()?;
+    validation.last_check_time.as_ref().map(|last| last.0)
 }
 
 fn earlier(time: Timestamp, by: Duration) -> Timestamp {

@@ -99,7 +99,8 @@ fn traits(ctx: &Context, seen: &Observed) -> Traits {
         same_key: key_bytes(seen).and_then(|key| ctx.memory.same_key(uid, &key)),
         token,
         unscheduled_at: ctx.memory.unscheduled_at(uid),
-        leading_since: ctx.leading_since,
+        // A clock that was set back since does not put everybody off until that time comes again.
+        leading_since: ctx.leading_since.min(ctx.clock.now()),
     }
 }
 

@@ -5,7 +5,7 @@ use super::Context;
 use super::name::{Name, Sight};
 use crate::api::{ConditionType, Conditions, ConnectorCredential, ConnectorCredentialStatus, PublishPolicy, Reason};
 use crate::policy::confidence::after_grace;
-use crate::policy::{Observed, Source, Traits, asked_for, declared_outputs, expiry, subject};
+use crate::policy::{CLAIM, Observed, Source, Traits, after, asked_for, declared_outputs, expiry, subject};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -98,12 +98,26 @@ fn next_wake(ctx: &Context, object: &Arc<ConnectorCredential>, status: &Connecto
     };
     let outlook = expiry::outlook(&unread, None, false, now);
     let due = status.conditions.is_true(ConditionType::RotationDue);
+    // What was raised, or computed, by a clock that was set back since.
+    let raised = expiry::expiring(&outlook, true).map(|found| found.reason);
+    let outdated = raised != status.conditions.reason(ConditionType::Expiring)
+        || expiry::rotation_due(&unread, status.key.as_ref(), now).is_some() != due
+        || is_from_another_time(&unread, status, now);
     let too_old = expiry::too_old_at(&unread, status.key.as_ref()).filter(|_| !due);
     let validation = status.validation.as_ref();
     let check = validation.and_then(|validation| validation.next_check_time.as_ref()).map(|next| next.0);
     let grace =
         validation.and_then(|validation| validation.outage_start_time.as_ref()).map(|since| after_grace(&since.0));
     let next = [check, outlook.next, too_old, grace].into_iter().flatten().min();
-    let past = outlook.announce || next.is_some_and(|next| next <= now);
+    let past = outdated || outlook.announce || next.is_some_and(|next| next <= now);
     if past { Rest::Broken } else { Rest::Until(next) }
+}
+
+/// Checked in the future, or to be checked later than any interval allows.
+fn is_from_another_time(unread: &Observed, status: &ConnectorCredentialStatus, now: Timestamp) -> bool {
+    let Some(validation) = &status.validation else { return false };
+    let last = validation.last_check_time.as_ref().is_some_and(|last| last.0 > after(now, CLAIM));
+    let longest = after(now, unread.interval().mul_f64(1.1).saturating_add(CLAIM));
+    let next = validation.next_check_time.as_ref().is_some_and(|next| next.0 > longest);
+    last || (next && validation.consecutive_failures.is_none())
 }

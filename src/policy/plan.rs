@@ -1,12 +1,14 @@
 //! Is the provider to be asked now? Compares times and versions; reads no clock, draws no lots.
 
 use super::recall::{Recall, Standing, pending, recall};
-use super::schedule::{after, spread_after_start};
+use super::schedule::{self, after, spread_after_start};
 use super::seen::Observed;
 use super::source::{Resolved, resolve};
 use super::violation::violation;
 use super::{publishing, token};
-use crate::api::{ConnectorCredential, FLUX_REQUESTED_AT, PublishPolicy, RECONCILE_AT};
+use crate::api::{
+    ConditionType, Conditions, ConnectorCredential, FLUX_REQUESTED_AT, PublishPolicy, RECONCILE_AT, Reason,
+};
 use crate::providers::{Depth, Provider, Unaddressable};
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
@@ -35,7 +37,7 @@ pub struct Check {
     pub depth: Depth,
     /// Whether it draws on the object's bucket of unscheduled checks.
     pub unscheduled: bool,
-    /// Whether the key was accepted before.
+    /// Whether the key was accepted before, or takes the place of one that is.
     pub proved: bool,
     /// Whether a claim is stored before the call, because the call mints a token.
     pub claim: bool,
@@ -100,7 +102,8 @@ fn timing(seen: &Observed, recall: &Recall, now: Timestamp) -> Plan {
         return Plan::Due(check(seen, recall, false, now));
     }
     let wanted = next.is_none() || asked_for(&seen.object) || token_is_lost(seen, recall, now);
-    let unscheduled = seen.traits.unscheduled_at;
+    let alone = schedule::left_alone(&recall.validation).filter(|until| *until > now);
+    let unscheduled = seen.traits.unscheduled_at.max(alone.unwrap_or(seen.traits.unscheduled_at));
     if wanted && unscheduled <= now {
         return Plan::Due(check(seen, recall, true, now));
     }
@@ -154,9 +157,19 @@ fn check(seen: &Observed, recall: &Recall, unscheduled: bool, now: Timestamp) ->
     Check {
         depth: if audit { Depth::LeastPrivilege } else { Depth::Declared },
         unscheduled,
-        proved: recall.standing == Standing::Accepted,
+        proved: recall.standing == Standing::Accepted || follows_a_proved_key(seen, recall),
         claim: mints(seen),
     }
+}
+
+/// A rotation: the key before this one is accepted for the very same account. Whoever has no genuine key of the account
+/// never stands here, so junk does not delay it.
+fn follows_a_proved_key(seen: &Observed, recall: &Recall) -> bool {
+    let Some(status) = &seen.object.status else { return false };
+    let stored = status.validation.as_ref().and_then(|validation| validation.subject.as_ref());
+    stored.is_some()
+        && stored == recall.validation.subject.as_ref()
+        && status.conditions.reason(ConditionType::Authenticated) == Some(Reason::KeyAccepted)
 }
 
 /// Whether one of the two annotations holds a value that was not acted on yet.

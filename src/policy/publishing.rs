@@ -5,7 +5,7 @@ use super::ownership::{Ownership, ownership};
 use super::seen::{Observed, Target};
 use crate::api::{ConditionType, Conditions, Format, Mode, Output, Reason};
 use crate::credential::{AccessToken, Key};
-use crate::outputs::{Material, Rendered, labels, render};
+use crate::outputs::{Material, Rendered, labels, render, token_in};
 use crate::providers::{Provider, Variable};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
@@ -106,27 +106,26 @@ pub fn still_published(seen: &Observed, key: &Key) -> bool {
     let ours =
         |output: &Output| existing(seen, output).is_some_and(|secret| ownership(secret, seen.uid()) == Ownership::Ours);
     let outputs: Vec<_> = seen.outputs().into_iter().filter(ours).collect();
-    let material = published_material(seen, key);
     known.is_some_and(|known| known.published_time.is_some())
         && !outputs.is_empty()
-        && outputs.iter().all(|output| carries(seen, output, material.as_ref()))
-}
-
-/// What outputs were made of, if they were made of this key: with the token and the expiry that were known then.
-fn published_material(seen: &Observed, key: &Key) -> Option<Material> {
-    let expiration = seen.object.status.as_ref().and_then(|status| status.expiration.as_ref());
-    let end = expiration.and_then(|known| known.time.as_ref()).map(|time| time.0);
-    let beside = Beside { token: seen.traits.token.as_deref(), expires_at: end };
-    seen.provider().map(|provider| material(seen, provider, key, beside))
+        && outputs.iter().all(|output| carries(seen, output, key))
 }
 
 fn existing<'a>(seen: &'a Observed, output: &Output) -> Option<&'a Secret> {
     seen.target(&output.secret_name).and_then(|target| target.secret.as_deref())
 }
 
-fn carries(seen: &Observed, output: &Output, material: Option<&Material>) -> bool {
-    let rendered = material.and_then(|material| render(output, material).ok());
-    rendered.is_some_and(|rendered| existing(seen, output).is_some_and(|secret| same_data(secret, &rendered)))
+/// Whether the output was made of this key: with the expiry that was known then, and with whatever token stands in it,
+/// be it one that has ended since.
+fn carries(seen: &Observed, output: &Output, key: &Key) -> bool {
+    let (Some(secret), Some(provider)) = (existing(seen, output), seen.provider()) else { return false };
+    let expiration = seen.object.status.as_ref().and_then(|status| status.expiration.as_ref());
+    let expires_at = expiration.and_then(|known| known.time.as_ref()).map(|time| time.0);
+    let data = secret.data.as_ref().filter(|_| provider.profile().mints_token);
+    let stored = token_in(output, |name| data?.get(name).map(|value| value.0.as_slice()));
+    let token = stored.as_ref().or(seen.traits.token.as_deref());
+    let made = material(seen, provider, key, Beside { token, expires_at });
+    render(output, &made).is_ok_and(|rendered| same_data(secret, &rendered))
 }
 
 /// The plan for every declared output.
@@ -136,9 +135,7 @@ pub fn plan_outputs(seen: &Observed, carriage: &Carriage<'_>, expires_at: Option
         (Carriage::Proved { key, token }, Some(provider)) => {
             Some(material(seen, provider, key, Beside { token: *token, expires_at }))
         }
-
-        (Carriage::Refused { key, .. }, Some(_)) => published_material(seen, key),
-        (Carriage::LastKnownGood, _) | (_, None) => None,
+        (Carriage::Refused { .. } | Carriage::LastKnownGood, _) | (_, None) => None,
     };
     let plan = |output: Output| OutputPlan {
         action: movement(seen, &output, carriage, material.as_ref()),
@@ -163,9 +160,7 @@ fn movement(seen: &Observed, output: &Output, carriage: &Carriage<'_>, material:
             // A token that the format cannot hold: any other such value is a violation.
             (existing, None) => unproved(seen, output, existing),
         },
-        (Some(_), Carriage::Refused { everywhere, .. }) if *everywhere || carries(seen, output, material) => {
-            Move::Withdraw
-        }
+        (Some(_), Carriage::Refused { key, everywhere }) if *everywhere || carries(seen, output, key) => Move::Withdraw,
         (None, Carriage::Refused { everywhere, .. }) if *everywhere || was_withdrawn(seen) => Move::Gone,
         (existing, Carriage::Refused { .. } | Carriage::LastKnownGood) => unproved(seen, output, existing),
     }

@@ -1,5 +1,6 @@
 //! When is a key asked about next? Intervals with spread, and backoffs; chance is a hash of the source's UID.
 
+use crate::api::ValidationStatus;
 use jiff::{SignedDuration, Timestamp};
 use ring::digest::{SHA256, digest};
 use std::time::Duration;
@@ -48,6 +49,12 @@ pub fn healthy(at: Timestamp, interval: Duration, uid: &str) -> Timestamp {
     no_sooner(after(at, interval.mul_f64(0.9).saturating_add(jittered(interval.mul_f64(0.2), uid, "interval"))))
 }
 
+/// The interval whose spread never comes below `apart`.
+#[must_use]
+pub fn at_the_shortest(apart: Duration) -> Duration {
+    apart.div_f64(0.9)
+}
+
 /// The second look at a key that was accepted before and refused once.
 #[must_use]
 pub fn confirmation(at: Timestamp, uid: &str) -> Timestamp {
@@ -76,6 +83,14 @@ pub fn inconclusive(at: Timestamp, failures: i32, uid: &str) -> Timestamp {
     let range = doubled(FIRST_RETRY, failures, LONGEST_RETRY);
     // Not of the number of failures: those who share an answer have counted differently, and are due together.
     no_sooner(after(at, jittered(range, uid, &at.as_second().to_string()).max(A_SECOND)))
+}
+
+/// Until when the provider asked to be left alone, as far as the schedule tells: that far no backoff goes.
+#[must_use]
+pub fn left_alone(validation: &ValidationStatus) -> Option<Timestamp> {
+    let (last, next) = (validation.last_check_time.as_ref()?.0, validation.next_check_time.as_ref()?.0);
+    let longest = doubled(FIRST_RETRY, validation.consecutive_failures?, LONGEST_RETRY);
+    Some(next).filter(|next| *next > no_sooner(after(last, longest)))
 }
 
 /// When an overdue check starts after this process began to lead.

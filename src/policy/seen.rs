@@ -1,5 +1,6 @@
 //! What was seen? Everything that a decision may rest on, collected before it.
 
+use super::schedule;
 use crate::api::{ConnectorCredential, Output};
 use crate::credential::AccessToken;
 use crate::outputs::default_output;
@@ -100,11 +101,15 @@ impl Observed {
         }
     }
 
-    /// The declared interval between checks, within the bounds of the schema.
+    /// The declared interval between checks, within the bounds of the schema, and stretched to what the account's budget
+    /// can bear for good: a bucket is lost with its process, the schedule is stored.
     #[must_use]
     pub fn interval(&self) -> Duration {
         let declared = self.object.spec.validation.as_ref().and_then(|validation| validation.interval.as_deref());
-        declared.and_then(crate::api::parse_duration).unwrap_or(DEFAULT_INTERVAL).clamp(INTERVALS.0, INTERVALS.1)
+        let declared = declared.and_then(crate::api::parse_duration).unwrap_or(DEFAULT_INTERVAL);
+        let bearable = self.provider().map(|provider| provider.profile().budget.pace(provider.requests()));
+        let bearable = bearable.map(schedule::at_the_shortest).unwrap_or_default();
+        declared.clamp(INTERVALS.0, INTERVALS.1).max(bearable)
     }
 
     /// What stands under this output's name; `None` when nobody could look.

@@ -77,9 +77,18 @@ struct Bucket {
 }
 
 impl Bucket {
-    fn new(budget: &Budget, now: Duration) -> Self {
+    /// Full, unless the account was asked before this process knew it: then the worst is taken for true, that nothing
+    /// was left but one course, and what has come back since.
+    fn new(course: &Course, now: Duration) -> Self {
+        let mut levels = Level::all(course.profile.budget);
+        if let Some(idle) = course.idle {
+            let one = f64::from(course.profile.longest);
+            for level in &mut levels {
+                level.left = level.rate.mul_add(idle.as_secs_f64(), one).min(level.capacity);
+            }
+        }
         Self {
-            levels: Level::all(budget),
+            levels,
             at: now,
             closed_until: Duration::ZERO,
             turns_of_new: Turns::default(),
@@ -131,6 +140,8 @@ pub(super) struct Course {
     pub(super) profile: &'static Profile,
     /// Whether the key was accepted before.
     pub(super) proved: bool,
+    /// How long ago the account was asked, perhaps by another process; `None`: never.
+    pub(super) idle: Option<Duration>,
 }
 
 /// The buckets of all accounts.
@@ -144,7 +155,7 @@ impl Budgets {
 
     /// Takes a course from its account, or says when to come back. What is not spent returns when the grant is dropped.
     pub(super) fn take(self: &Arc<Self>, course: &Course, now: Duration) -> Result<Grant, Duration> {
-        let Course { account, profile, proved } = *course;
+        let Course { account, profile, proved, .. } = *course;
         let mut buckets = self.buckets();
         if self.1.is_due(buckets.len()) && !buckets.contains_key(&account) {
             // Full ones need no remembering.
@@ -154,7 +165,7 @@ impl Budgets {
             });
             self.1.is_done(buckets.len());
         }
-        let bucket = buckets.entry(account).or_insert_with(|| Bucket::new(profile.budget, now));
+        let bucket = buckets.entry(account).or_insert_with(|| Bucket::new(course, now));
         bucket.take(f64::from(profile.longest), proved, now)?;
         Ok(Grant { budgets: Arc::clone(self), account, left: profile.longest })
     }
@@ -200,7 +211,7 @@ mod tests {
     const ACCOUNT: Tag = [1; 32];
 
     fn course(account: Tag, profile: &'static Profile, proved: bool) -> Course {
-        Course { account, profile, proved }
+        Course { account, profile, proved, idle: None }
     }
 
     fn seconds(seconds: u64) -> Duration {
@@ -325,6 +336,33 @@ mod tests {
         assert!(budgets.take(&course(ACCOUNT, profile, true), seconds(99)).is_err_and(|then| then >= seconds(100)));
         assert!(budgets.take(&course(ACCOUNT, profile, true), seconds(100)).is_ok());
         assert!(budgets.take(&course([2; 32], profile, true), seconds(20)).is_ok());
+    }
+
+    #[test]
+    fn restarts_do_not_fill_the_bucket_of_an_account_that_was_asked() {
+        for kind in ProviderKind::ALL {
+            let profile = kind.profile();
+            let mut asked = 0;
+            for restart in 0..20 {
+                let budgets = Arc::new(Budgets::default());
+                let again = Course { idle: Some(seconds(30)), ..course(ACCOUNT, profile, true) };
+                let from = seconds(restart * 30);
+                while let Ok(mut grant) = budgets.take(&again, from) {
+                    while grant.spend() {
+                        asked += 1;
+                    }
+                }
+            }
+            let (a_minute, minute) = profile.budget.windows.first().unwrap();
+            let refilled = f64::from(*a_minute) * 600.0 / minute.as_secs_f64();
+            let at_most = f64::from(20 * profile.longest) + refilled;
+            assert!(f64::from(asked) <= at_most, "{kind:?}: {asked} of {at_most}");
+            let fresh = Arc::new(Budgets::default());
+            let full = (0..).take_while(|_| {
+                fresh.take(&course(ACCOUNT, profile, true), Duration::ZERO).is_ok_and(|mut grant| grant.spend())
+            });
+            assert!(full.count() + 1 >= usize::try_from(profile.budget.burst / profile.longest).unwrap());
+        }
     }
 
     #[test]

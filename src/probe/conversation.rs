@@ -5,6 +5,7 @@ use super::answers::Seal;
 use super::budget::{Grant, Tag};
 use super::transport::Answer;
 use super::{Checked, Prober, after, reply};
+use crate::clock::Clock;
 use crate::providers::{AccountId, Ask, BaseUrl, Depth, Doubt, Given, Profile, Provider, Reply, Step, Verdict};
 use std::time::Duration;
 use tracing::Instrument;
@@ -98,12 +99,10 @@ impl Talk<'_> {
     async fn ask(&mut self, ask: &Ask) -> Result<Reply, Doubt> {
         self.requests = self.requests.saturating_add(1);
         self.retry_after = None;
-        let clock = &self.prober.clock;
-        let started = clock.monotonic();
+        let mut line = Line::begin(self.prober, self.profile());
         let span = tracing::info_span!("call", provider = self.profile().kind.name());
         let answer = self.prober.transport.send(&self.matter.base, ask).instrument(span).await;
-        let duration = clock.monotonic().saturating_sub(started);
-        let status = answer.as_ref().ok().map(|answer| answer.status);
+        line.status = answer.as_ref().ok().map(|answer| answer.status);
         let fault = answer.as_ref().map_or_else(|fault| Some(*fault), Answer::fault);
         let judged = match answer {
             Ok(answer) => {
@@ -112,13 +111,11 @@ impl Talk<'_> {
             }
             Err(_) => Err(Doubt::Unavailable),
         };
-        let outcome = match (fault, &judged) {
+        line.outcome = match (fault, &judged) {
             (Some(fault), _) => fault.name(),
             (None, Ok(_)) => "answered",
             (None, Err(doubt)) => doubt_name(*doubt),
         };
-        let duration = duration.as_secs_f64();
-        tracing::info!(provider = self.profile().kind.name(), status, duration, outcome, "called a provider");
         judged
     }
 
@@ -134,6 +131,30 @@ impl Talk<'_> {
         {
             self.grant.close_until(self.prober.clock.monotonic().saturating_add(pause));
         }
+    }
+}
+
+/// The one line of a call, also of one that is given up.
+struct Line<'a> {
+    clock: &'a dyn Clock,
+    provider: &'static str,
+    started: Duration,
+    status: Option<u16>,
+    outcome: &'static str,
+}
+
+impl<'a> Line<'a> {
+    fn begin(prober: &'a Prober, profile: &'static Profile) -> Self {
+        let (clock, provider) = (prober.clock.as_ref(), profile.kind.name());
+        Self { clock, provider, started: clock.monotonic(), status: None, outcome: "given up" }
+    }
+}
+
+impl Drop for Line<'_> {
+    fn drop(&mut self) {
+        let Self { provider, status, outcome, .. } = *self;
+        let duration = self.clock.monotonic().saturating_sub(self.started).as_secs_f64();
+        tracing::info!(provider, status, duration, outcome, "called a provider");
     }
 }
 

@@ -50,7 +50,8 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The product's limits, where `concurrency` reconciles run at a time: a provider gets an eighth of them.
+    /// The product's limits, where `concurrency` reconciles run at a time: a provider gets an eighth of them, and two at
+    /// least, so that no single namespace ever has them all.
     #[must_use]
     pub fn for_concurrency(concurrency: usize) -> Self {
         Self {
@@ -59,7 +60,7 @@ impl Limits {
             total: Duration::from_secs(20),
             conversation: Duration::from_secs(45),
             body: 256 * 1024,
-            slots: concurrency.div_ceil(8).max(1),
+            slots: concurrency.div_ceil(8).max(2),
         }
     }
 }
@@ -69,8 +70,10 @@ impl Limits {
 pub struct CheckOptions {
     /// How much is asked.
     pub depth: Depth,
-    /// Whether the key was accepted before: it may then use what is reserved for such keys.
+    /// Whether the key was accepted before, or takes the place of one that is: it may then use what is reserved for such keys.
     pub proved: bool,
+    /// When the account was asked last, as far as anybody knows; a process that has just begun does not.
+    pub asked_before: Option<Timestamp>,
     /// Whose fair share of the slots this counts to.
     pub namespace: String,
     /// An answer to the same question that was asked for at this time or later will do. `now` asks for a new one.
@@ -249,7 +252,9 @@ impl Prober {
             Some(slot) => slot,
             None => self.slots.take(profile.kind, &options.namespace, now).map_err(later(Wait::Slot))?,
         };
-        let course = Course { account: matter.account(&self.seal), profile, proved: options.proved };
+        let idle = options.asked_before.map(|last| self.clock.now().duration_since(last));
+        let idle = idle.map(|idle| Duration::try_from(idle).unwrap_or_default());
+        let course = Course { account: matter.account(&self.seal), profile, proved: options.proved, idle };
         let grant = self.budgets.take(&course, now).map_err(later(Wait::Budget))?;
         Ok((slot, grant))
     }

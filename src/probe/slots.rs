@@ -182,6 +182,10 @@ mod tests {
         assert!(slots.take(ProviderKind::Flowlu, "greedy", Duration::ZERO).is_ok());
         held.clear();
         assert!(slots.take(ProviderKind::ZenFlow, "greedy", Duration::ZERO).is_ok());
+        for concurrency in 1..=256 {
+            let slots = line_of(super::super::Limits::for_concurrency(concurrency).slots);
+            assert!(slots.of_namespace < slots.of_provider, "{concurrency}: a namespace has them all");
+        }
         let one = line_of(1);
         assert!(one.take(ProviderKind::ZenFlow, "a", Duration::ZERO).is_ok());
     }

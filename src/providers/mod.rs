@@ -72,6 +72,15 @@ pub struct Budget {
     pub windows: &'static [(u32, Duration)],
 }
 
+impl Budget {
+    /// How far apart checks of so many requests lie if none of the windows is ever to be exceeded.
+    #[must_use]
+    pub fn pace(&self, requests: u32) -> Duration {
+        let apart = |(number, length): &(u32, Duration)| length.mul_f64(f64::from(requests) / f64::from(*number));
+        self.windows.iter().map(apart).max().unwrap_or_default()
+    }
+}
+
 /// Who is asked, for budgets and shared answers: the account at the provider, or the key where the key is the tenant.
 /// Holds no key bytes: for the latter it is marked, and `probe` adds a keyed hash.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -129,6 +138,11 @@ pub trait Provider: Send + Sync {
 
     /// The next move: a question, or the verdict, given all that was heard so far.
     fn next(&self, given: &Given<'_>, heard: &[Reply]) -> Step;
+
+    /// Requests of an ordinary check of a good key.
+    fn requests(&self) -> u32 {
+        1
+    }
 
     /// What outputs can be made of. `token` is what an exchange minted. Without a configured endpoint, what depends
     /// on it is left out.

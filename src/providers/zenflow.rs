@@ -175,6 +175,10 @@ impl Provider for ZenFlow {
         }
     }
 
+    fn requests(&self) -> u32 {
+        u32::try_from(self.course(Depth::Declared).len()).unwrap_or(PROFILE.longest)
+    }
+
     fn variables(&self, key: &Key, site: &Site, _token: Option<&AccessToken>) -> Variables {
         let declared = self.declared();
         Variables::of(self, key, site)

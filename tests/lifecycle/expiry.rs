@@ -133,7 +133,7 @@ async fn stage() -> Stage {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_threshold_is_told_within_five_seconds_once_and_moves_nobody_else() {
+async fn a36_a_threshold_is_told_within_five_seconds_once_and_moves_nobody_else() {
     let mut stage = stage().await;
     let plans = plans();
     for plan in &plans {
@@ -268,7 +268,7 @@ fn last_notice(object: &ConnectorCredential) -> Option<Timestamp> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_provider_that_says_the_key_is_expired_is_believed_at_once() {
+async fn a13_a_provider_that_says_the_key_is_expired_is_believed_at_once() {
     let stage = Stage::set("reported").await;
     let act = cast::zenflow();
     let issued = stage.issue(NewKey { expires_at: None, ..act.new_key() });

@@ -158,7 +158,13 @@ async fn flow() {
 async fn flow_without_an_endpoint_is_not_asked() {
     let clock = Arc::new(Shifted::default());
     let prober = Prober::new(Arc::new(Settings::default()), clock.clone(), limits()).unwrap();
-    let options = CheckOptions { depth: Depth::Declared, proved: false, namespace: String::new(), since: clock.now() };
+    let options = CheckOptions {
+        depth: Depth::Declared,
+        proved: false,
+        asked_before: None,
+        namespace: String::new(),
+        since: clock.now(),
+    };
     let outcome = prober.check(&super::flow(), &Key::parse(b"flow-EXAMPLE").unwrap(), &options).await;
     assert!(matches!(outcome, Outcome::NotAsked(_)), "{outcome:?}");
 }

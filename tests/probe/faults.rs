@@ -101,7 +101,7 @@ async fn a12_an_error_in_a_200_is_never_accepted() {
 }
 
 #[tokio::test]
-async fn every_retry_after_is_obeyed_and_clamped() {
+async fn a17_every_retry_after_is_obeyed_and_clamped() {
     let bed = Bed::new().await;
     for product in PRODUCTS {
         for (retry_after, seconds) in [

@@ -109,7 +109,13 @@ impl Bed {
 
     /// What a check of a new key wants: a new answer.
     fn options(&self) -> CheckOptions {
-        CheckOptions { depth: Depth::Declared, proved: false, namespace: "data".to_owned(), since: self.clock.now() }
+        CheckOptions {
+            depth: Depth::Declared,
+            proved: false,
+            asked_before: None,
+            namespace: "data".to_owned(),
+            since: self.clock.now(),
+        }
     }
 
     fn rows(&self) -> Vec<Row> {

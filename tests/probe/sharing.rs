@@ -49,7 +49,7 @@ async fn those_who_ask_the_same_at_once_do_not_wait_inside() {
 }
 
 #[tokio::test]
-async fn different_questions_are_not_mixed() {
+async fn a19_different_questions_are_not_mixed() {
     let bed = Bed::new().await;
     let (key, _) = bed.credential(Product::ZenFlow);
     let declares = |scopes: &[Scope]| ZenFlow { scopes: Some(scopes.to_vec()), ..ZenFlow::default() };
@@ -68,7 +68,7 @@ async fn different_questions_are_not_mixed() {
 }
 
 #[tokio::test]
-async fn two_hundred_keys_are_never_mixed() {
+async fn a19_two_hundred_keys_are_never_mixed() {
     let patient = Duration::from_secs(30);
     let bed = Bed::with(Limits {
         slots: 1000,
@@ -110,7 +110,7 @@ async fn two_hundred_keys_are_never_mixed() {
 }
 
 #[tokio::test]
-async fn an_account_is_asked_within_its_budget_whoever_asks() {
+async fn a20_an_account_is_asked_within_its_budget_whoever_asks() {
     let bed = Bed::new().await;
     let (_, settings) = bed.credential(Product::Flowlu);
     let (mut asked, mut later) = (0, BTreeSet::new());

@@ -23,7 +23,13 @@ fn prober(yaml: &str) -> Result<Prober, Unprepared> {
 async fn said(prober: &Prober, product: Product, key: &str) -> String {
     let (_, settings) = settings(product);
     let clock = SystemClock::new();
-    let options = CheckOptions { depth: Depth::Declared, proved: true, namespace: String::new(), since: clock.now() };
+    let options = CheckOptions {
+        depth: Depth::Declared,
+        proved: true,
+        asked_before: None,
+        namespace: String::new(),
+        since: clock.now(),
+    };
     match prober.check(settings.as_ref(), &Key::parse(key.as_bytes()).unwrap(), &options).await {
         Outcome::Checked { checked, .. } => told(&checked.verdict),
         other => panic!("asked nobody: {other:?}"),

@@ -1,7 +1,7 @@
 //! From a request to a planned answer: where did it arrive, which key does it show, is a fault due,
 //! what does the provider say? Writes the ledger's row, and sends nothing.
 
-use std::net::IpAddr;
+use std::net::SocketAddr;
 
 use super::clock::real;
 use super::keys::key_hash;
@@ -13,19 +13,33 @@ use super::wire::Request;
 use super::world::{Call, Refusal, Shown, World};
 use super::{aventri, flow, flowlu, inflow, zenflow};
 
+/// The connection that a request came on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Caller<'a> {
+    pub(super) peer: SocketAddr,
+    pub(super) connection: u64,
+    pub(super) sni: Option<&'a str>,
+}
+
 /// The answer and its row's number.
-pub(super) fn plan(request: &Request, peer: IpAddr, sni: Option<&str>, world: &mut World) -> (Planned, u64) {
+pub(super) fn plan(request: &Request, caller: Caller<'_>, world: &mut World) -> (Planned, u64) {
     let host = request.header("host").unwrap_or_default();
     let (planned, row) = match place(host, &request.path) {
         Some(place) => {
             let shown = shown(&place, request, world);
             let place = with_account(place, request, shown.as_ref(), world);
-            let call = Call { place, request, shown, peer };
+            let call = Call { place, request, shown, peer: caller.peer.ip() };
             at_provider(&call, world)
         }
         None => nowhere(request, world),
     };
-    let row = Row { sni: sni.map(str::to_owned), status: planned.status(), ..without_keys(row, world) };
+    let row = Row {
+        sni: caller.sni.map(str::to_owned),
+        connection: caller.connection,
+        port: caller.peer.port(),
+        status: planned.status(),
+        ..without_keys(row, world)
+    };
     (planned, world.ledger.push(row))
 }
 
@@ -79,6 +93,8 @@ pub(super) fn row_of(request: &Request) -> Row {
     Row {
         seq: 0,
         time: real(),
+        connection: 0,
+        port: 0,
         provider: None,
         account: String::new(),
         method: request.method.clone(),

@@ -52,8 +52,8 @@ impl Fault {
 
 /// In JSON `"hang"`, or with members `{"latency": {"ms": 100}}`.
 ///
-/// The request is processed before `latency`, `hang`, `slowBody`, `reset`, `truncated`, `badTLS`
-/// and `echoKey` in a header; the others replace the answer.
+/// The request is processed before `latency`, `hang`, `slowBody`, `reset`, `truncated`, `badTLS`,
+/// `wideHead` and `echoKey` in a header; the others replace the answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Misbehaviour {
@@ -108,6 +108,14 @@ pub enum Misbehaviour {
     Huge {
         #[serde(default = "yes")]
         declared: bool,
+    },
+    /// JSON without an end, or after so many bytes; no `Content-Length`.
+    Flood {
+        bytes: u64,
+    },
+    /// The normal answer behind so many bytes of headers.
+    WideHead {
+        bytes: usize,
     },
     /// To the decoy, with this status.
     Redirect {
@@ -183,6 +191,8 @@ impl Misbehaviour {
             Self::DeepJson => "deepJSON",
             Self::GzipBomb => "gzipBomb",
             Self::Huge { .. } => "huge",
+            Self::Flood { .. } => "flood",
+            Self::WideHead { .. } => "wideHead",
             Self::Redirect { .. } => "redirect",
             Self::ErrorIn200 => "errorIn200",
             Self::Expired => "expired",

@@ -31,6 +31,10 @@ pub enum Placement {
 pub struct Row {
     pub seq: u64,
     pub time: Timestamp,
+    /// The connection's number: requests on one connection have the same.
+    pub connection: u64,
+    /// The client's port.
+    pub port: u16,
     /// Absent if the address belongs to no provider.
     pub provider: Option<Provider>,
     pub account: String,

@@ -28,8 +28,8 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
     let arguments = Arguments::parse();
-    let simulator =
-        Simulator::start(Options { listen: arguments.listen, admin: arguments.admin, tls: arguments.tls }).await?;
+    let Arguments { listen, admin, tls } = arguments;
+    let simulator = Simulator::start(Options { listen, admin, tls, ..Options::default() }).await?;
     println!("providers {}", simulator.base());
     println!("admin     {}", simulator.admin());
     tokio::signal::ctrl_c().await

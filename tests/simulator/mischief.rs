@@ -27,6 +27,8 @@ pub(super) enum Delivery {
     Whole,
     /// The end of the connection ends the body.
     Undeclared,
+    /// So many bytes that are made on the way.
+    Flood(u64),
     Hang,
     Reset,
     Truncated,
@@ -51,7 +53,9 @@ impl Planned {
     pub(super) fn status(&self) -> Option<u16> {
         match self.delivery {
             Delivery::Hang | Delivery::Reset | Delivery::Rubbish => None,
-            Delivery::Whole | Delivery::Undeclared | Delivery::Truncated | Delivery::Slow(_) => Some(self.reply.status),
+            Delivery::Whole | Delivery::Undeclared | Delivery::Flood(_) | Delivery::Truncated | Delivery::Slow(_) => {
+                Some(self.reply.status)
+            }
         }
     }
 }
@@ -80,6 +84,7 @@ fn delivery(fault: &Misbehaviour) -> Delivery {
         Misbehaviour::BadTls => Delivery::Rubbish,
         Misbehaviour::SlowBody { every_ms } => Delivery::Slow(Duration::from_millis(*every_ms)),
         Misbehaviour::Huge { declared: false } => Delivery::Undeclared,
+        Misbehaviour::Flood { bytes } => Delivery::Flood(*bytes),
         _ => Delivery::Whole,
     }
 }
@@ -100,11 +105,12 @@ fn reply(fault: &Misbehaviour, call: &Call, world: &mut World) -> Reply {
         M::Status { status, .. } => Reply::json(*status, json!({"message": "Simulated failure"})),
         M::RateLimit { .. } => Reply::json(429, json!({"message": "Too many requests"})),
         M::Html { status, content_type } => page(*status, content_type.as_deref()),
-        M::Empty | M::Deaf => Reply::typed(200, JSON, ""),
+        M::Empty | M::Deaf | M::Flood { .. } => Reply::typed(200, JSON, ""),
         M::BrokenJson => Reply::typed(200, JSON, "{\"success\":tru"),
         M::DeepJson => Reply::typed(200, JSON, "[".repeat(DEPTH) + &"]".repeat(DEPTH)),
         M::GzipBomb => Reply::typed(200, JSON, BOMB.clone()).with("Content-Encoding", "gzip"),
         M::Huge { .. } => Reply::json(200, json!(["x".repeat(HUGE)])),
+        M::WideHead { bytes } => wide(normal(call, world), *bytes),
         M::Redirect { status } => Reply::redirect(*status, &format!("{}/redirected", world.decoy)),
         M::ErrorIn200 => refusal(call, Refusal::BadKey, world).under(200),
         M::Expired => refusal(call, Refusal::Expired, world),
@@ -130,6 +136,12 @@ fn padded(reply: Reply) -> Reply {
     let mut body = vec![b' '; SLOW_BODY];
     body.extend(reply.body);
     Reply { body, ..reply }
+}
+
+/// Long headers, and not many: clients bound their number too.
+fn wide(reply: Reply, bytes: usize) -> Reply {
+    const LINE: usize = 16 * 1024;
+    (0..bytes.div_ceil(LINE)).fold(reply, |reply, _| reply.with("X-Padding", "x".repeat(LINE.min(bytes))))
 }
 
 fn echo(at: Echo, status: u16, call: &Call, world: &mut World) -> Reply {

@@ -68,6 +68,7 @@ use shared::Shared;
 pub use switches::{
     AventriSwitches, ErrorBody, FlowluSwitches, InFlowSwitches, LimitReply, Switches, UnknownAccount, ZenFlowSwitches,
 };
+pub use tls::Certificate;
 
 /// Where to listen; port 0 takes any free one.
 #[derive(Clone, Copy, Debug)]
@@ -75,12 +76,14 @@ pub struct Options {
     pub listen: SocketAddr,
     pub admin: SocketAddr,
     pub tls: bool,
+    /// What is wrong with TLS.
+    pub certificate: Certificate,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        Self { listen: any, admin: any, tls: false }
+        Self { listen: any, admin: any, tls: false, certificate: Certificate::Good }
     }
 }
 
@@ -97,7 +100,7 @@ impl Simulator {
         let provider = TcpListener::bind(options.listen).await?;
         let admin = TcpListener::bind(options.admin).await?;
         let decoy = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let tls = options.tls.then(tls::make).transpose()?;
+        let tls = options.tls.then(|| tls::make(options.certificate)).transpose()?;
         let decoy_base = format!("http://{}", decoy.local_addr()?);
         let shared = Arc::new(Shared::new(provider.local_addr()?, decoy_base, tls));
         let admin_address = admin.local_addr()?;

@@ -12,15 +12,15 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::Shared;
-use super::answer::{plan, row_of};
+use super::answer::{Caller, plan, row_of};
 use super::clock::http_date;
 use super::ledger::Row;
 use super::mischief::{Delivery, Planned};
 use super::reply::Reply;
+use super::tls::{Tls, old_hello};
 use super::wire::{Request, head, read_request};
 
 /// The first byte of a TLS handshake.
@@ -81,7 +81,7 @@ pub(super) async fn provider(shared: Arc<Shared>, mut socket: TcpStream, peer: S
         shared.change(|world| world.ledger.push(row));
         return socket.write_all(RUBBISH).await;
     }
-    encrypted(&shared, tls.acceptor.clone(), socket, peer).await
+    encrypted(&shared, tls, socket, peer).await
 }
 
 /// Answers a plain `CONNECT`; false if it was anything else.
@@ -99,17 +99,33 @@ async fn tunnel(socket: &mut TcpStream) -> io::Result<bool> {
     Ok(connect)
 }
 
-async fn encrypted(shared: &Shared, acceptor: TlsAcceptor, socket: TcpStream, peer: SocketAddr) -> io::Result<()> {
+async fn encrypted(shared: &Shared, tls: &Tls, socket: TcpStream, peer: SocketAddr) -> io::Result<()> {
+    let Some(acceptor) = tls.acceptor.clone() else {
+        return old_version(shared, socket).await;
+    };
     let stream = acceptor.accept(socket).await?;
     let sni = stream.get_ref().1.server_name().map(str::to_owned);
     requests(shared, stream, peer, sni.as_deref()).await
 }
 
+/// Offers TLS 1.1; whoever goes on with the handshake gets a row.
+async fn old_version(shared: &Shared, mut socket: TcpStream) -> io::Result<()> {
+    let mut heard = [0; 4096];
+    let _hello = socket.read(&mut heard).await?;
+    socket.write_all(&old_hello()).await?;
+    if socket.read(&mut heard).await? > 0 && heard[0] == TLS_HANDSHAKE {
+        let row = Row { fault: Some("oldVersion".to_owned()), ..row_of(&Request::default()) };
+        shared.change(|world| world.ledger.push(row));
+    }
+    Ok(())
+}
+
 async fn requests<L: Link>(shared: &Shared, mut link: L, peer: SocketAddr, sni: Option<&str>) -> io::Result<()> {
     let mut buffer = Vec::new();
+    let caller = Caller { peer, sni, connection: shared.world().connect() };
     while let Some(request) = read_request(&mut link, &mut buffer).await? {
         let start = Instant::now();
-        let (planned, seq) = shared.change(|world| plan(&request, peer.ip(), sni, world));
+        let (planned, seq) = shared.change(|world| plan(&request, caller, world));
         sleep(planned.delay).await;
         let date = http_date(shared.world().now());
         let sent = deliver(&mut link, &planned, &date).await;
@@ -138,6 +154,10 @@ async fn deliver<L: Link>(link: &mut L, planned: &Planned, date: &str) -> io::Re
             link.write_all(&bytes).await?;
             link.shutdown().await?;
         }
+        Delivery::Flood(bytes) => {
+            link.write_all(&head(reply, None, date)).await?;
+            flood(link, bytes).await?;
+        }
         Delivery::Truncated => {
             let half = reply.body.get(..length / 2).unwrap_or_default();
             link.write_all(&[&declared, half].concat()).await?;
@@ -153,6 +173,18 @@ async fn deliver<L: Link>(link: &mut L, planned: &Planned, date: &str) -> io::Re
         Delivery::Rubbish => link.socket().write_all(RUBBISH).await?,
     }
     Ok(false)
+}
+
+/// A JSON array of numbers, as long as the client takes it.
+async fn flood<L: Link>(link: &mut L, bytes: u64) -> io::Result<()> {
+    let piece = b"1,".repeat(8192);
+    let mut left = bytes;
+    link.write_all(b"[").await?;
+    while left > 0 {
+        link.write_all(&piece).await?;
+        left = left.saturating_sub(u64::try_from(piece.len()).unwrap_or(u64::MAX));
+    }
+    link.flush().await
 }
 
 async fn drip<L: Link>(link: &mut L, body: &[u8], every: Duration) -> io::Result<()> {

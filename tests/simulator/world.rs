@@ -23,6 +23,8 @@ pub(super) struct World {
     pub(super) faults: Faults,
     pub(super) switches: Switches,
     pub(super) ledger: Ledger,
+    /// How many connections there were.
+    pub(super) connections: u64,
     /// Base URL of the second listener, where redirects point.
     pub(super) decoy: String,
 }
@@ -36,7 +38,14 @@ impl World {
     pub(super) fn reset(&mut self) {
         let mut ledger = std::mem::take(&mut self.ledger);
         ledger.clear();
-        *self = Self { ledger, decoy: std::mem::take(&mut self.decoy), ..Self::default() };
+        let (decoy, connections) = (std::mem::take(&mut self.decoy), self.connections);
+        *self = Self { ledger, connections, decoy, ..Self::default() };
+    }
+
+    /// Numbers a new connection.
+    pub(super) fn connect(&mut self) -> u64 {
+        self.connections += 1;
+        self.connections
     }
 
     /// Counts a call against the provider's limits, if they are switched on.

@@ -2,6 +2,7 @@
 //! count of who asked for what. No admission, no watches: the world asks for what changed.
 
 use http::{Method, Request, Response, StatusCode};
+use k8s_openapi::api::core::v1::Secret;
 use kube::client::Body;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -11,13 +12,13 @@ use tower::service_fn;
 
 /// How often the controller did what.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Counts {
+pub(crate) struct Counts {
     /// Secrets read.
-    pub(super) reads: usize,
+    pub(crate) reads: usize,
     /// Statuses written.
-    pub(super) statuses: usize,
+    pub(crate) statuses: usize,
     /// Secrets created, replaced or deleted.
-    pub(super) secrets: usize,
+    pub(crate) secrets: usize,
 }
 
 #[derive(Default)]
@@ -28,25 +29,27 @@ struct State {
     /// Paths of objects that changed since they were asked for.
     changed: Vec<String>,
     counts: Counts,
+    /// Every key that the controller has ever written into a Secret, by the Secret's path.
+    published: Vec<(String, String)>,
 }
 
 /// The server.
 #[derive(Default)]
-pub(super) struct ApiServer(Mutex<State>);
+pub(crate) struct ApiServer(Mutex<State>);
 
-pub(super) const NAMESPACE: &str = "data";
+pub(crate) const NAMESPACE: &str = "data";
 
-pub(super) fn secret_path(name: &str) -> String {
+pub(crate) fn secret_path(name: &str) -> String {
     format!("/api/v1/namespaces/{NAMESPACE}/secrets/{name}")
 }
 
-pub(super) fn credential_path(name: &str) -> String {
+pub(crate) fn credential_path(name: &str) -> String {
     format!("/apis/connector-operator.io/v1alpha1/namespaces/{NAMESPACE}/connectorcredentials/{name}")
 }
 
 impl ApiServer {
     /// A client of this server.
-    pub(super) fn client(self: &Arc<Self>) -> kube::Client {
+    pub(crate) fn client(self: &Arc<Self>) -> kube::Client {
         let server = Arc::clone(self);
         let service = service_fn(move |request: Request<Body>| {
             let server = Arc::clone(&server);
@@ -59,31 +62,37 @@ impl ApiServer {
         self.0.lock().expect("no test panicked here")
     }
 
-    pub(super) fn counts(&self) -> Counts {
+    pub(crate) fn counts(&self) -> Counts {
         self.state().counts
     }
 
-    pub(super) fn get(&self, path: &str) -> Option<Value> {
+    pub(crate) fn get(&self, path: &str) -> Option<Value> {
         self.state().objects.get(path).cloned()
     }
 
     /// All objects, as a new list gives them.
-    pub(super) fn all(&self) -> Vec<String> {
+    pub(crate) fn all(&self) -> Vec<String> {
         self.state().objects.keys().cloned().collect()
     }
 
     /// Writes as a user: no count.
-    pub(super) fn put(&self, path: &str, object: Value) {
+    pub(crate) fn put(&self, path: &str, object: Value) {
         self.state().store(path, object);
     }
 
     /// Deletes as a user.
-    pub(super) fn delete(&self, path: &str) {
+    pub(crate) fn delete(&self, path: &str) {
         self.state().remove(path);
     }
 
+    /// Every key that the controller has ever written into this Secret.
+    pub(crate) fn ever_published(&self, path: &str) -> Vec<String> {
+        let all = self.state().published.clone();
+        all.into_iter().filter(|(written, _)| written == path).map(|(_, key)| key).collect()
+    }
+
     /// What changed since the last time.
-    pub(super) fn changes(&self) -> Vec<String> {
+    pub(crate) fn changes(&self) -> Vec<String> {
         std::mem::take(&mut self.state().changed)
     }
 
@@ -132,6 +141,7 @@ impl State {
                 if self.objects.contains_key(&path) {
                     return refused(409);
                 }
+                self.remember(&path, &body);
                 (StatusCode::CREATED, self.store(&path, body))
             }
             Method::PUT if of_secret => {
@@ -140,6 +150,7 @@ impl State {
                 if stored != Some(body["metadata"]["resourceVersion"].clone()) {
                     return refused(409);
                 }
+                self.remember(path, &body);
                 (StatusCode::OK, self.store(path, body))
             }
             Method::DELETE if of_secret => {
@@ -148,6 +159,13 @@ impl State {
                 (StatusCode::OK, json!({"kind": "Status", "apiVersion": "v1", "status": "Success"}))
             }
             _ => refused(405),
+        }
+    }
+
+    fn remember(&mut self, path: &str, secret: &Value) {
+        let data = serde_json::from_value::<Secret>(secret.clone()).ok().and_then(|secret| secret.data);
+        if let Some(key) = data.and_then(|mut data| data.remove("api-key")) {
+            self.published.push((path.to_owned(), String::from_utf8_lossy(&key.0).into_owned()));
         }
     }
 

@@ -4,10 +4,10 @@
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "a panic is a failed test")]
 
-mod api_server;
+pub(crate) mod api_server;
 mod day;
 mod document;
 mod live;
 mod matrix;
 mod rows;
-mod world;
+pub(crate) mod world;

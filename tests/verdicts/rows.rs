@@ -42,11 +42,13 @@ pub(super) struct Row {
     pub(super) says: Says,
     /// Other settings of the provider than usual.
     pub(super) settings: Option<Value>,
+    /// Seconds that the provider asks to be left alone for, as far as it is listened to.
+    pub(super) waits: Option<i64>,
 }
 
 impl Row {
     fn of(label: impl Into<String>, fault: Misbehaviour, says: Says) -> Self {
-        Self { label: label.into(), faults: vec![(fault, None)], says, settings: None }
+        Self { label: label.into(), faults: vec![(fault, None)], says, settings: None, waits: None }
     }
 
     /// Whether the answer is waited for until a deadline.
@@ -58,7 +60,7 @@ impl Row {
     }
 
     fn normal(label: &str, says: Says) -> Self {
-        Self { label: label.to_owned(), faults: Vec::new(), says, settings: None }
+        Self { label: label.to_owned(), faults: Vec::new(), says, settings: None, waits: None }
     }
 
     /// A reply word for word; HTML by its first byte.
@@ -67,6 +69,11 @@ impl Row {
         let kind = if body.starts_with(['{', '[']) { "application/json" } else { "text/plain" };
         let fault = Misbehaviour::Reply { status, body: body.to_owned(), content_type: kind.to_owned() };
         Self::of(label, fault, says)
+    }
+
+    fn waiting(mut self, seconds: i64) -> Self {
+        self.waits = Some(seconds);
+        self
     }
 
     /// At one path only; elsewhere the provider answers as it does.
@@ -95,6 +102,7 @@ const DENIED: Says = Says::Denied(Reason::AccessDenied);
 pub(super) fn common() -> Vec<Row> {
     let status = |status, bad_key_body| Misbehaviour::Status { status, retry_after: None, bad_key_body };
     let limit = |retry_after| Misbehaviour::RateLimit { retry_after };
+    let wide = |bytes| Misbehaviour::WideHead { bytes };
     let html = |status, kind: Option<&str>| Misbehaviour::Html { status, content_type: kind.map(str::to_owned) };
     let mut rows = vec![
         Row::of("the answer comes after the deadline", Misbehaviour::Latency { ms: 5000 }, UNAVAILABLE),
@@ -104,7 +112,6 @@ pub(super) fn common() -> Vec<Row> {
         Row::of("shorter than declared", Misbehaviour::Truncated, UNAVAILABLE),
         Row::of("rubbish instead of TLS or HTTP", Misbehaviour::BadTls, UNAVAILABLE),
         Row::of("429", limit(None), LIMITED),
-        Row::of("429, Retry-After 90", limit(Some(RetryAfter::Seconds(90))), LIMITED),
         Row::of("429 with a rejected key's body", status(429, true), LIMITED),
         Row::of("500 with a rejected key's body", status(500, true), UNAVAILABLE),
         Row::of("503 with a rejected key's body", status(503, true), UNAVAILABLE),
@@ -120,6 +127,11 @@ pub(super) fn common() -> Vec<Row> {
         Row::of("200, a gzip bomb", Misbehaviour::GzipBomb, UNEXPECTED),
         Row::of("200, 1 MiB", Misbehaviour::Huge { declared: true }, UNEXPECTED),
         Row::of("200, 1 MiB without a declared length", Misbehaviour::Huge { declared: false }, UNEXPECTED),
+        Row::of("200, 32 MiB without an end", Misbehaviour::Flood { bytes: 32 << 20 }, UNEXPECTED),
+        Row::of("the documented success behind 128 KiB of headers", wide(128 * 1024), UNEXPECTED),
+        Row::of("the documented success behind 1 MiB of headers", wide(1024 * 1024), UNAVAILABLE),
+        Row::of("400 with the key in it", Misbehaviour::EchoKey { at: Echo::Body, status: 400 }, UNEXPECTED),
+        Row::of("500 with the key in it", Misbehaviour::EchoKey { at: Echo::Body, status: 500 }, UNAVAILABLE),
         Row::said(201, "{}", UNEXPECTED),
         Row::said(400, "{}", UNEXPECTED),
         Row::said(402, "{}", UNEXPECTED),
@@ -129,6 +141,33 @@ pub(super) fn common() -> Vec<Row> {
     rows.extend([407, 408, 500, 502, 503, 504].map(|code| Row::of(code.to_string(), status(code, false), UNAVAILABLE)));
     let redirect = |status| Row::of(format!("{status} elsewhere"), Misbehaviour::Redirect { status }, UNEXPECTED);
     rows.extend([301, 302, 303, 307, 308].map(redirect));
+    rows.extend(retry_after());
+    rows
+}
+
+/// Every form of Retry-After: obeyed, clamped to an hour, or ignored.
+fn retry_after() -> Vec<Row> {
+    let limited = |after| Misbehaviour::RateLimit { retry_after: Some(after) };
+    let broken = |after| Misbehaviour::Status { status: 503, retry_after: Some(after), bad_key_body: false };
+    let text = |text: &str| RetryAfter::Text(text.to_owned());
+    let mut rows = vec![
+        Row::of("429, Retry-After a date 90 s ahead", limited(RetryAfter::Date { date_in: 90 }), LIMITED).waiting(90),
+        Row::of("429, Retry-After a date a day ahead", limited(RetryAfter::Date { date_in: 86_400 }), LIMITED)
+            .waiting(3600),
+        Row::of("429, Retry-After a date that is past", limited(RetryAfter::Date { date_in: -90 }), LIMITED),
+        Row::of("503, Retry-After 90", broken(RetryAfter::Seconds(90)), UNAVAILABLE).waiting(90),
+        Row::of("503, Retry-After banana", broken(text("banana")), UNAVAILABLE),
+    ];
+    rows.extend(
+        [("30", Some(30)), ("90", Some(90)), ("1000000000000", Some(3600)), ("99999999999999999999", Some(3600))].map(
+            |(value, waits)| Row {
+                waits,
+                ..Row::of(format!("429, Retry-After {value}"), limited(text(value)), LIMITED)
+            },
+        ),
+    );
+    let ignored = ["0", "-1", "1.5", "0x10", "banana", "Fri, 31 Feb 2034 00:00:00 GMT"];
+    rows.extend(ignored.map(|value| Row::of(format!("429, Retry-After {value}"), limited(text(value)), LIMITED)));
     rows
 }
 
@@ -275,6 +314,9 @@ fn aventri() -> Vec<Row> {
         |status, text: &str, says| Row::said(status, &format!(r#"{{"status":"error","msg":"{text}"}}"#), says);
     vec![
         Row::normal("200 with `accesstoken`", Says::NotVerifiable),
+        Row::said(200, r#"{"accesstoken":"EXAMPLE","expires_in":-5}"#, Says::NotVerifiable),
+        Row::said(200, r#"{"accesstoken":"EXAMPLE","expires_in":1000000000000000000}"#, Says::NotVerifiable),
+        Row::said(200, r#"{"accesstoken":"EXAMPLE","expires_in":"soon"}"#, Says::NotVerifiable),
         Row::said(200, "{}", UNEXPECTED),
         Row::said(200, r#"{"accesstoken":""}"#, UNEXPECTED),
         Row::said(200, r#"{"accesstoken":"a b"}"#, UNEXPECTED),

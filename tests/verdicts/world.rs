@@ -11,7 +11,7 @@ use connector_operator::controller::{Context, Index, Memory, Name, Queue, Sight,
 use connector_operator::leader::Fence;
 use connector_operator::metrics::Metrics;
 use connector_operator::probe::{Limits, Prober};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -19,77 +19,80 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// The clock is set here when a world begins.
-pub(super) const START: &str = "2026-03-01T00:00:00Z";
-pub(super) const MINUTE: Duration = Duration::from_secs(60);
-pub(super) const HOUR: Duration = Duration::from_secs(3600);
-pub(super) const DAY: Duration = Duration::from_secs(86_400);
+pub(crate) const START: &str = "2026-03-01T00:00:00Z";
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
+pub(crate) const HOUR: Duration = Duration::from_secs(3600);
+pub(crate) const DAY: Duration = Duration::from_secs(86_400);
 
-/// A clock that stands still unless it is set.
-#[derive(Debug)]
-struct SetClock(Mutex<Timestamp>);
-
-impl SetClock {
-    fn start() -> Timestamp {
-        START.parse().expect("a time")
-    }
-}
+/// A clock that stands still unless it is set: the time that has passed, and how far the wall clock is from that.
+#[derive(Debug, Default)]
+struct SetClock(Mutex<(Duration, SignedDuration)>);
 
 impl Clock for SetClock {
     fn now(&self) -> Timestamp {
-        *self.0.lock().expect("no test panicked here")
+        let (passed, ahead) = *self.0.lock().expect("no test panicked here");
+        START.parse::<Timestamp>().expect("a time") + passed + ahead
     }
 
     fn monotonic(&self) -> Duration {
-        Duration::try_from(self.now().duration_since(Self::start())).expect("time goes forward")
+        self.0.lock().expect("no test panicked here").0
     }
 }
 
 /// Everything around the controller.
-pub(super) struct World {
-    pub(super) server: Arc<ApiServer>,
-    pub(super) simulator: Arc<Simulator>,
-    pub(super) visits: usize,
+pub(crate) struct World {
+    pub(crate) server: Arc<ApiServer>,
+    pub(crate) simulator: Arc<Simulator>,
+    pub(crate) visits: usize,
     clock: Arc<SetClock>,
     settings: Arc<Settings>,
     limits: Limits,
     ctx: Context,
     events: Queue,
-    /// When each credential is looked at again; at this time or earlier.
-    wakes: BTreeMap<Name, Timestamp>,
+    /// When each credential is looked at again, by the time that has passed; then or earlier.
+    wakes: BTreeMap<Name, Duration>,
 }
 
 /// Providers that enforce no limits.
-pub(super) async fn providers() -> Arc<Simulator> {
+pub(crate) async fn providers() -> Arc<Simulator> {
     let simulator = Simulator::start(simulator::Options::default()).await.expect("loopback has free ports");
     simulator.set_switches(Switches { limits: false, ..Switches::default() });
     Arc::new(simulator)
 }
 
 impl World {
-    pub(super) fn new(simulator: Arc<Simulator>, limits: Limits) -> Self {
+    pub(crate) fn new(simulator: Arc<Simulator>, limits: Limits) -> Self {
         let settings = Settings::parse(&simulator.config_yaml()).expect("the simulator's own configuration");
         Self::configured(simulator, limits, settings)
     }
 
-    pub(super) fn configured(simulator: Arc<Simulator>, limits: Limits, settings: Settings) -> Self {
+    pub(crate) fn configured(simulator: Arc<Simulator>, limits: Limits, settings: Settings) -> Self {
         let server = Arc::new(ApiServer::default());
-        let clock = Arc::new(SetClock(Mutex::new(SetClock::start())));
+        let clock = Arc::new(SetClock::default());
         let settings = Arc::new(settings);
         let (ctx, events) = process(&server, &clock, &settings, limits);
         let wakes = BTreeMap::new();
         Self { server, simulator, visits: 0, clock, settings, limits, ctx, events, wakes }
     }
 
-    pub(super) fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    pub(super) fn calls(&self) -> usize {
+    /// Replaces one member of a stored status.
+    pub(crate) fn put_status(&self, name: &str, member: &str, value: Value) {
+        let path = credential_path(name);
+        let mut object = self.server.get(&path).expect("it is declared");
+        object["status"][member] = value;
+        self.server.put(&path, object);
+    }
+
+    pub(crate) fn calls(&self) -> usize {
         self.simulator.ledger(&LedgerFilter::default()).len()
     }
 
     /// Creates or replaces a source Secret; an equal one is written again all the same, as by a re-apply.
-    pub(super) fn put_secret(&self, name: &str, key: &str) {
+    pub(crate) fn put_secret(&self, name: &str, key: &str) {
         let path = secret_path(name);
         let data = json!({"api-key": k8s_openapi::ByteString(key.as_bytes().to_vec())});
         let body =
@@ -98,7 +101,7 @@ impl World {
     }
 
     /// Creates a credential, or changes its spec.
-    pub(super) fn declare(&self, name: &str, spec: &Value) {
+    pub(crate) fn declare(&self, name: &str, spec: &Value) {
         let path = credential_path(name);
         let stored = self.server.get(&path);
         let generation = stored.as_ref().and_then(|stored| stored["metadata"]["generation"].as_i64()).unwrap_or(0);
@@ -112,34 +115,34 @@ impl World {
     }
 
     /// Sets `connector-operator.io/reconcile-at`.
-    pub(super) fn ask_for(&self, name: &str, value: &str) {
+    pub(crate) fn ask_for(&self, name: &str, value: &str) {
         let path = credential_path(name);
         let mut object = self.server.get(&path).expect("it is declared");
         object["metadata"]["annotations"] = json!({"connector-operator.io/reconcile-at": value});
         self.server.put(&path, object);
     }
 
-    pub(super) fn object(&self, name: &str) -> ConnectorCredential {
+    pub(crate) fn object(&self, name: &str) -> ConnectorCredential {
         let object = self.server.get(&credential_path(name)).expect("it is declared");
         serde_json::from_value(object).expect("a credential")
     }
 
-    pub(super) fn status(&self, name: &str) -> ConnectorCredentialStatus {
+    pub(crate) fn status(&self, name: &str) -> ConnectorCredentialStatus {
         self.object(name).status.unwrap_or_default()
     }
 
     /// The key that an output carries.
-    pub(super) fn published(&self, output: &str) -> Option<String> {
+    pub(crate) fn published(&self, output: &str) -> Option<String> {
         let secret: Secret = serde_json::from_value(self.server.get(&secret_path(output))?).expect("a Secret");
         String::from_utf8(secret.data?.get("api-key")?.0.clone()).ok()
     }
 
-    pub(super) fn next_check(&self, name: &str) -> Option<Timestamp> {
+    pub(crate) fn next_check(&self, name: &str) -> Option<Timestamp> {
         Some(self.status(name).validation?.next_check_time?.0)
     }
 
     /// The process ends and another one begins, or another one leads: nothing in memory survives.
-    pub(super) fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         (self.ctx, self.events) = process(&self.server, &self.clock, &self.settings, self.limits);
         self.wakes.clear();
         let _told = self.server.changes();
@@ -150,7 +153,17 @@ impl World {
             self.notice(&path);
         }
         for name in self.ctx.index.credentials(None) {
-            self.wakes.insert(name, self.now());
+            self.wakes.insert(name, self.clock.monotonic());
+        }
+    }
+
+    /// The wall clock is set, and no time passes. Whoever compares it with the other clock has everybody visited
+    /// within a minute.
+    pub(crate) fn jump(&mut self, by: SignedDuration) {
+        self.clock.0.lock().expect("no test panicked here").1 += by;
+        let seen = self.clock.monotonic() + MINUTE;
+        for wake in self.wakes.values_mut() {
+            *wake = (*wake).min(seen);
         }
     }
 
@@ -170,12 +183,18 @@ impl World {
             self.ctx.index.forget(&name).map(|(_, visits)| visits).unwrap_or_default()
         };
         for name in visits {
-            self.wakes.insert(name, self.now());
+            self.wakes.insert(name, self.clock.monotonic());
         }
     }
 
     /// Visits whoever is due until `end`, and leaves the clock there.
-    pub(super) async fn run_until(&mut self, end: Timestamp) {
+    pub(crate) async fn run_until(&mut self, end: Timestamp) {
+        let left = Duration::try_from(end.duration_since(self.now())).unwrap_or_default();
+        self.run_for(left).await;
+    }
+
+    pub(crate) async fn run_for(&mut self, time: Duration) {
+        let end = self.clock.monotonic() + time;
         loop {
             for path in self.server.changes() {
                 self.notice(&path);
@@ -191,18 +210,14 @@ impl World {
         }
     }
 
-    pub(super) async fn run_for(&mut self, time: Duration) {
-        self.run_until(self.now() + time).await;
-    }
-
     /// Lets time pass without a visit, as a host that sleeps does; then visits whoever is due.
-    pub(super) async fn sleep(&mut self, time: Duration) {
-        self.set_clock(self.now() + time);
+    pub(crate) async fn sleep(&mut self, time: Duration) {
+        self.set_clock(self.clock.monotonic() + time);
         self.settle().await;
     }
 
     /// A credential, its source and its outputs are deleted.
-    pub(super) async fn remove(&mut self, name: &str) {
+    pub(crate) async fn remove(&mut self, name: &str) {
         self.server.delete(&credential_path(name));
         self.settle().await;
         for path in self.server.all().into_iter().filter(|path| path.contains("/secrets/")) {
@@ -212,13 +227,13 @@ impl World {
     }
 
     /// What is due now.
-    pub(super) async fn settle(&mut self) {
-        self.run_until(self.now()).await;
+    pub(crate) async fn settle(&mut self) {
+        self.run_for(Duration::ZERO).await;
     }
 
-    fn set_clock(&self, to: Timestamp) {
+    fn set_clock(&self, to: Duration) {
         let mut now = self.clock.0.lock().expect("no test panicked here");
-        *now = (*now).max(to);
+        now.0 = now.0.max(to);
     }
 
     async fn visit(&mut self, name: &Name) {
@@ -226,15 +241,15 @@ impl World {
         let object = Arc::new(self.object(&name.name));
         let uid = object.metadata.uid.clone().unwrap_or_default();
         let object = self.ctx.memory.newer(&object).unwrap_or(object);
-        let now = self.now();
-        let wake = match reconcile(&self.ctx, object).await {
+        let wait = match reconcile(&self.ctx, object).await {
             Ok(next) => {
                 self.ctx.memory.succeeded(&uid);
-                next.map_or(now + IDLE, |next| next.clamp(now + Duration::from_millis(10), now + IDLE))
+                let wait = next.map(|next| Duration::try_from(next.duration_since(self.now())).unwrap_or_default());
+                wait.map_or(IDLE, |wait| wait.clamp(Duration::from_millis(10), IDLE))
             }
-            Err(failure) => now + retry_after(&self.ctx, &uid, &failure),
+            Err(failure) => retry_after(&self.ctx, &uid, &failure),
         };
-        self.wakes.insert(name.clone(), wake);
+        self.wakes.insert(name.clone(), self.clock.monotonic() + wait);
     }
 }
 
@@ -268,7 +283,7 @@ fn process(
 }
 
 /// A condition as `+Reason`, `-Reason` or `?Reason`: True, False, Unknown.
-pub(super) fn shown(status: &ConnectorCredentialStatus, condition: ConditionType) -> Option<String> {
+pub(crate) fn shown(status: &ConnectorCredentialStatus, condition: ConditionType) -> Option<String> {
     let found = status.conditions.as_slice().of(condition)?;
     let sign = match found.status.as_str() {
         "True" => '+',

@@ -136,7 +136,7 @@ impl Court {
     async fn ask(&self, seen: &Observed, depth: crate::providers::Depth) -> Option<Arc<Checked>> {
         let (resolved, provider) = (resolve(seen).ok()?, seen.provider()?);
         let namespace = seen.object.metadata.namespace.clone().unwrap_or_default();
-        let options = CheckOptions { depth, proved: false, namespace, since: self.since };
+        let options = CheckOptions { depth, proved: false, asked_before: None, namespace, since: self.since };
         let end = crate::policy::after(self.clock.now(), self.patience);
         loop {
             match self.prober.check(provider, &resolved.key, &options).await {

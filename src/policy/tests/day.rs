@@ -33,6 +33,21 @@ fn a_healthy_key_is_checked_at_most_27_times() {
 }
 
 #[test]
+fn a15_checks_lie_so_far_apart_that_no_process_needs_to_remember_the_budget() {
+    let scopes = ["read:orders", "read:stock", "read:products", "read:webhooks"];
+    for number in 1..=scopes.len() {
+        for restarts in [false, true] {
+            let mut world = World::new();
+            world.edit(json!({
+                "provider": {"zenflow": {"scopes": scopes[..number]}}, "validation": {"interval": "5m"},
+            }));
+            let requests = checks_of_a_day(world, restarts) * u32::try_from(number).unwrap();
+            assert!((250..=1000).contains(&requests), "{number} scopes: {requests}");
+        }
+    }
+}
+
+#[test]
 fn a_refused_key_is_checked_at_most_five_times_or_six() {
     for restarts in [false, true] {
         for says in [No, Revoked, Expired] {

@@ -28,7 +28,7 @@ use flow::Flows;
 pub(crate) use request::Asked;
 use wire::Answer;
 
-use crate::simulator::tls;
+use crate::simulator::{Certificate, tls};
 use crate::support::bed::Bed;
 
 /// A request that was seen.
@@ -116,7 +116,7 @@ impl Proxy {
     pub(crate) async fn before(bed: &Bed, kubeconfig: &Path, encrypted: bool) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("loopback has free ports");
         let port = listener.local_addr().expect("it is bound").port();
-        let tls = encrypted.then(|| tls::make().expect("a certificate can be made"));
+        let tls = encrypted.then(|| tls::make(Certificate::Good).expect("a certificate can be made"));
         let directory = tempfile::tempdir().expect("there is a temporary directory");
         let server = match &tls {
             Some(_) => format!("https://localhost:{port}"),
@@ -134,7 +134,7 @@ impl Proxy {
         std::fs::write(directory.path().join("kubeconfig"), config.to_string()).expect("it can be written to");
         let shared = Arc::new(Shared {
             upstream: upstream(bed).await,
-            tls: tls.map(|tls| tls.acceptor),
+            tls: tls.and_then(|tls| tls.acceptor),
             flows: Flows::default(),
             state: Mutex::default(),
             killed: Notify::new(),

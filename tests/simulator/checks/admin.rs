@@ -111,10 +111,10 @@ async fn the_ledger_has_every_member_and_no_key() {
     while row["durationMs"].is_null() {
         row = look(&simulator, &path).await[0].clone();
     }
-    for measured in ["time", "durationMs", "host", "headerNames"] {
+    for measured in ["time", "durationMs", "host", "headerNames", "port"] {
         assert!(row[measured].take() != Value::Null, "{measured}");
     }
-    let expected = json!({"seq": 1, "time": null, "provider": "zenflow", "account": "",
+    let expected = json!({"seq": 1, "time": null, "connection": 1, "port": null, "provider": "zenflow", "account": "",
         "method": "GET", "host": null, "sni": null, "path": "/zenflow/api/v1/orders",
         "queryNames": ["page", "limit"], "headerNames": null, "placement": "header",
         "keyHash": key.hash, "knownKey": true, "accept": "*/*", "userAgent": "EXAMPLE/1",

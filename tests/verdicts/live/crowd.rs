@@ -93,7 +93,7 @@ async fn a28_many_healthy_credentials_stand_still_and_a_restart_asks_writes_and_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_namespace_full_of_hanging_credentials_delays_no_other_by_more_than_five_seconds() {
+async fn a18_a_namespace_full_of_hanging_credentials_delays_no_other_by_more_than_five_seconds() {
     let number = short_or_full(200, 1000);
     let bed = crate::support::bed::bed().await;
     let other = bed.namespace("neighbour").await;
@@ -132,7 +132,7 @@ async fn a_namespace_full_of_hanging_credentials_delays_no_other_by_more_than_fi
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn five_credentials_on_one_secret_cost_one_call() {
+async fn a15_five_credentials_on_one_secret_cost_one_call() {
     let stage = Stage::set("sharing").await;
     let key = stage.issue(with_scopes(&["read:orders"]));
     for n in 0..5 {

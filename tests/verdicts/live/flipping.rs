@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 const SPEC: &str = r#"{"provider": {"zenflow": {"scopes": ["read:orders"]}}, "keySecretRef": {"name": "source"}}"#;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_secret_that_flips_ten_times_a_second_costs_few_calls_and_its_last_value_wins() {
+async fn a16_a_secret_that_flips_ten_times_a_second_costs_few_calls_and_its_last_value_wins() {
     let seconds = short_or_full(15, 60);
     let stage = Stage::set("flipping").await;
     let key = stage.issue(with_scopes(&["read:orders"]));
@@ -43,7 +43,7 @@ async fn a_secret_that_flips_ten_times_a_second_costs_few_calls_and_its_last_val
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_secret_that_is_relabelled_or_applied_again_asks_nobody_and_a_corrected_key_is_published_at_once() {
+async fn a16_a_secret_that_is_relabelled_or_applied_again_asks_nobody_and_a_corrected_key_is_published_at_once() {
     let stage = Stage::set("relabelled").await;
     let wrong = stage.wrong_key(crate::simulator::Provider::ZenFlow);
     stage.put_secret("source", &[("api-key", &wrong)]).await;

@@ -9,8 +9,8 @@ use serde_json::json;
 use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_form_of_retry_after_is_clamped_and_obeyed() {
-    let stage = Stage::set("retry-after").await;
+async fn a17_every_form_of_retry_after_is_clamped_and_obeyed() {
+    let mut stage = Stage::set("retry-after").await;
     let mut cast = Vec::new();
     for (name, after, wait) in [
         ("huge", Some(RetryAfter::Seconds(1_000_000_000_000)), Some(3600)),
@@ -39,12 +39,27 @@ async fn every_form_of_retry_after_is_clamped_and_obeyed() {
             assert!((wait - 40..=wait + 2).contains(&left), "{name}: {left}");
         }
     }
-    pass(Duration::from_secs(15)).await;
+    pass(Duration::from_secs(10)).await;
     for (name, key, wait) in &cast {
         let asked = calls_about(&stage, key);
         // Without a word the backoff counts: 2 s, doubling; the key's own budget is eight at once.
         let allowed = if wait.is_some() { 1..=1 } else { 2..=10 };
         assert!(allowed.contains(&asked), "{name}: {asked} calls");
+    }
+    // A new process knows no more than what is stored, and that is enough.
+    stage.restart().await;
+    let key = stage.issue(with_scopes(&["read:orders"]));
+    stage.put_secret("after", &[("api-key", &key.key)]).await;
+    let provider = json!({"zenflow": {"scopes": ["read:orders"]}});
+    stage.declare("after", json!({"provider": provider, "keySecretRef": {"name": "after"}})).await;
+    stage.until_ready("after").await;
+    for (name, key, wait) in cast.iter().filter(|(_, _, wait)| *wait == Some(3600)) {
+        stage.annotate(name, "connector-operator.io/reconcile-at", "now").await;
+        assert_eq!(calls_about(&stage, key), 1, "{name}: {wait:?}");
+    }
+    pass(Duration::from_secs(2)).await;
+    for (name, key, _) in cast.iter().filter(|(_, _, wait)| *wait == Some(3600)) {
+        assert_eq!(calls_about(&stage, key), 1, "{name} is asked although it is to be left alone");
     }
     stage.finish().await;
 }

@@ -1,0 +1,93 @@
+//! Junk under somebody's account: a hundred keys that nobody issued cost the provider little, and their neighbour nothing.
+
+use super::{proved, shows, world};
+use crate::controller::cast::{self, Act};
+use crate::verdicts::world::{HOUR, MINUTE, World};
+use connector_operator::api::ConditionType;
+use futures::future::join_all;
+use serde_json::json;
+use std::time::Duration;
+
+const JUNK: usize = 100;
+
+fn put_junk(world: &World, n: usize, round: usize) {
+    world.put_secret(&format!("junk-{n}"), &format!("junk-EXAMPLE-{n}-{round}"));
+}
+
+async fn is_on_time(act: Act) {
+    let (mut world, issued) = proved(&act).await;
+    for n in 0..JUNK {
+        put_junk(&world, n, 0);
+        let mut spec = act.spec();
+        spec["keySecretRef"] = json!({"name": format!("junk-{n}")});
+        world.declare(&format!("junk-{n}"), &spec);
+    }
+    let mut late = Vec::new();
+    let last = |world: &World| {
+        let validation = world.status(act.name).validation.expect("it was checked");
+        validation.last_check_time.expect("it was checked").0
+    };
+    for round in 1..=14 {
+        let end = world.now() + MINUTE * 10;
+        // New junk as fast as they can write it.
+        for n in 0..JUNK {
+            put_junk(&world, n, round);
+        }
+        if round == 7 {
+            world.restart();
+        }
+        while world.now() < end {
+            let (due, before) = (world.next_check(act.name).expect("a schedule"), last(&world));
+            world.run_for(MINUTE).await;
+            if last(&world) > before {
+                late.push(last(&world).duration_since(due).as_secs());
+            }
+        }
+        assert_eq!(shows(&world.status(act.name), ConditionType::Ready), "+Ready", "{}", act.name);
+    }
+    assert!(late.len() >= 2, "{}: checked only {} times", act.name, late.len());
+    assert!(late.iter().all(|late| (0..=62).contains(late)), "{}: late by {late:?} s", act.name);
+    // The victim's next key is not at the end of a queue of junk.
+    let new = world.simulator.add_key(act.new_key());
+    world.put_secret(&act.source(), &new.key);
+    let since = world.now();
+    while world.published(&act.output()).as_deref() != Some(new.key.as_str()) {
+        assert!(world.now() < since + MINUTE * 2, "{}: a rotation beside junk takes too long", act.name);
+        world.run_for(Duration::from_secs(1)).await;
+    }
+    assert_ne!(issued.key, new.key);
+    let ready = shows(&world.status("junk-0"), ConditionType::Ready);
+    assert!(!ready.starts_with('+'), "{}: {ready}", act.name);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a20_a_hundred_junk_keys_on_an_account_delay_no_check_of_their_neighbour() {
+    let acts = [cast::inflow(), cast::flowlu(), cast::aventri()];
+    join_all(acts.map(|act| tokio::spawn(is_on_time(act)))).await.into_iter().for_each(|victim| {
+        victim.expect("the victim is on time");
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a20_junk_costs_the_provider_no_more_than_the_account_s_tenth() {
+    let act = cast::flowlu();
+    let mut world = world().await;
+    for n in 0..JUNK {
+        put_junk(&world, n, 0);
+        let mut spec = act.spec();
+        spec["keySecretRef"] = json!({"name": format!("junk-{n}")});
+        world.declare(&format!("junk-{n}"), &spec);
+    }
+    let mut hours = Vec::new();
+    for hour in 0..3 {
+        let before = world.calls();
+        for n in 0..JUNK {
+            put_junk(&world, n, hour + 1);
+        }
+        world.run_for(HOUR).await;
+        hours.push(world.calls() - before);
+    }
+    // Six a minute; half of them are kept for keys that are known to work.
+    assert!(hours.iter().all(|calls| *calls <= 6 * 60 + 4), "{hours:?}");
+    assert!(hours.iter().all(|calls| *calls > 60), "junk is asked about: {hours:?}");
+}

@@ -1,0 +1,53 @@
+//! What providers, tenants and clocks do to the operator, and what must not come of it: the acceptance tests 13 to 20,
+//! 23 and 36 of the reliability page, by number. In process on a clock that is set where days pass; otherwise the real
+//! binary, its own rights, the real API server.
+
+mod bombs;
+mod clocks;
+mod hosts;
+mod junk;
+mod lines;
+mod neighbours;
+mod outage;
+mod pairs;
+mod patience;
+mod refusals;
+mod rotation;
+
+use crate::controller::cast::Act;
+use crate::simulator::IssuedKey;
+use crate::verdicts::world::{World, providers, shown};
+use connector_operator::api::{ConditionType, ConnectorCredentialStatus};
+use connector_operator::probe::Limits;
+use std::time::Duration;
+
+/// A world on a clock that is set, with deadlines that no reply on loopback misses.
+async fn world() -> World {
+    World::new(providers().await, Limits::for_concurrency(64))
+}
+
+/// A world in which this credential was proved and published.
+async fn proved(act: &Act) -> (World, IssuedKey) {
+    let mut world = world().await;
+    let issued = world.simulator.add_key(act.new_key());
+    world.put_secret(&act.source(), &issued.key);
+    world.declare(act.name, &act.spec());
+    world.settle().await;
+    assert_eq!(shows(&world.status(act.name), ConditionType::Ready), "+Ready", "{}", act.name);
+    (world, issued)
+}
+
+/// A condition as `+Reason`, `-Reason`, `?Reason`, or nothing.
+fn shows(status: &ConnectorCredentialStatus, condition: ConditionType) -> String {
+    shown(status, condition).unwrap_or_default()
+}
+
+/// Whether the tests that are long take their full length: `FULL_LENGTH=1 cargo test`.
+fn full_length() -> bool {
+    std::env::var_os("FULL_LENGTH").is_some_and(|full| !full.is_empty())
+}
+
+/// Lets real time pass.
+async fn pass(time: Duration) {
+    tokio::time::sleep(time).await;
+}

@@ -1,0 +1,91 @@
+//! How often must a provider refuse a key? Twice if it was proved, half a minute apart, whatever dies in between; once
+//! if it is new, or expired.
+
+use crate::controller::cast::{self, Act};
+use crate::simulator::{LedgerFilter, Provider, Row};
+use crate::support::await_object::await_object;
+use crate::support::stage::{SOON, Stage, is};
+use connector_operator::api::{ConditionType, ConnectorCredential};
+use jiff::SignedDuration;
+use serde_json::json;
+
+/// Rows about one key from now on.
+fn rows(stage: &Stage, hash: &str, after: u64) -> Vec<Row> {
+    stage.simulator.ledger(&LedgerFilter { key_hash: Some(hash.to_owned()), after, ..LedgerFilter::default() })
+}
+
+fn last_row(stage: &Stage) -> u64 {
+    stage.simulator.ledger(&LedgerFilter::default()).last().map_or(0, |row| row.seq)
+}
+
+fn is_pending(object: &ConnectorCredential) -> bool {
+    let validation = object.status.as_ref().and_then(|status| status.validation.as_ref());
+    validation.is_some_and(|validation| validation.first_rejection_time.is_some())
+}
+
+fn is_refused(object: &ConnectorCredential) -> bool {
+    let refused = |reason| is(object, ConditionType::Authenticated, ("False", reason));
+    refused("KeyRejected") || refused("KeyRevoked")
+}
+
+/// Whether it withdraws its outputs.
+fn withdraws(act: &Act) -> bool {
+    matches!(act.provider, Provider::InFlow | Provider::ZenFlow)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a13_a_proved_key_falls_by_two_refusals_whatever_restarts_and_a_new_one_by_one() {
+    let mut stage = Stage::set("refusals").await;
+    let mut proved = Vec::new();
+    for act in cast::all() {
+        let issued = stage.issue(act.new_key());
+        stage.put_secret(&act.source(), &[("api-key", &issued.key)]).await;
+        let policy = if withdraws(&act) { "Withdraw" } else { "Keep" };
+        stage.declare(act.name, act.spec_with("rejectionPolicy", json!(policy))).await;
+        proved.push((act, issued));
+    }
+    for (act, _) in &proved {
+        stage.until_ready(act.name).await;
+    }
+    let mark = last_row(&stage);
+    for (act, issued) in &proved {
+        assert!(stage.simulator.revoke_key(&issued.id));
+        stage.annotate(act.name, "connector-operator.io/reconcile-at", "1").await;
+    }
+    for (act, _) in &proved {
+        let once = stage.until(act.name, is_pending).await;
+        assert!(is(&once, ConditionType::Ready, ("True", "Ready")), "{}: one refusal undoes nothing", act.name);
+        assert!(stage.secret(&act.output()).await.is_some(), "{}: published", act.name);
+    }
+    // Two processes die and know nothing of what they were told.
+    for _death in 0..2 {
+        stage.operator.kill().expect("it runs");
+        stage.operator = stage.another_operator(&[]).await;
+        stage.put_secret("new-key", &[("api-key", &stage.wrong_key(Provider::Flowlu))]).await;
+    }
+    // Meanwhile a new key falls at once.
+    let mut new = cast::flowlu().spec();
+    new["keySecretRef"] = json!({"name": "new-key"});
+    stage.declare("new", new).await;
+    let told = stage.until("new", is_refused).await;
+    assert!(told.status.and_then(|status| status.validation).is_some_and(|known| known.rejections == Some(1)));
+    for (act, _) in &proved {
+        let now = stage.credentials().get(act.name).await.expect("it is there");
+        assert!(is(&now, ConditionType::Ready, ("True", "Ready")) && is_pending(&now), "{}: too early", act.name);
+    }
+    for (act, issued) in &proved {
+        await_object(&stage.credentials(), act.name, 3 * SOON, is_refused).await.expect("the second one counts");
+        let rows = rows(&stage, &issued.hash, mark);
+        assert_eq!(rows.len(), 2, "{}: two refusals, and no call more: {rows:?}", act.name);
+        let apart = rows[1].time.duration_since(rows[0].time);
+        assert!(apart >= SignedDuration::from_secs(30), "{}: {apart:?} apart", act.name);
+        if withdraws(act) {
+            stage.until_gone(&act.output()).await;
+            stage.until_is(act.name, ConditionType::Published, ("False", "Withdrawn")).await;
+        } else {
+            stage.until_is(act.name, ConditionType::Published, ("True", "LastKnownGood")).await;
+            assert!(stage.secret(&act.output()).await.is_some(), "{}: Keep keeps it", act.name);
+        }
+    }
+    stage.finish().await;
+}

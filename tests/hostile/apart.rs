@@ -19,7 +19,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::controller::cast;
-use crate::support::stage::Stage;
+use crate::support::stage::{SOON, Stage};
 
 /// Visits that read this Secret panic while `left` is above zero.
 fn explosive(upstream: Client, secret: &str, left: Arc<AtomicUsize>) -> Client {
@@ -88,6 +88,16 @@ async fn operate(stage: &Stage, secret: &str, left: Arc<AtomicUsize>, stop: Canc
     gate.open(index.credentials(namespace.as_deref()));
 }
 
+/// Waits until so many panics are not left any more.
+async fn until_below(number: usize, left: &AtomicUsize) {
+    let wait = async {
+        while left.load(Ordering::SeqCst) >= number {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(SOON, wait).await.expect("it is visited");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a29_a_panic_costs_one_visit_and_hinders_nobody() {
     let mut stage = Stage::set("panic").await;
@@ -98,9 +108,7 @@ async fn a29_a_panic_costs_one_visit_and_hinders_nobody() {
     let issued = stage.issue(poison.new_key());
     stage.put_secret(&poison.source(), &[("api-key", &issued.key)]).await;
     stage.declare(poison.name, poison.spec()).await;
-    while left.load(Ordering::SeqCst) == 2 {
-        tokio::task::yield_now().await;
-    }
+    until_below(2, &left).await;
     // There is one visit at a time: had the panic taken it along, nobody would be served any more.
     for act in [cast::inflow(), cast::zenflow()] {
         let issued = stage.issue(act.new_key());
@@ -112,9 +120,7 @@ async fn a29_a_panic_costs_one_visit_and_hinders_nobody() {
     assert!(untouched.status.is_none_or(|status| status.conditions.is_empty()), "nothing was found out about it");
     // A change wakes it; once more in vain, then well.
     stage.declare(poison.name, poison.spec_with("description", json!("Once more"))).await;
-    while left.load(Ordering::SeqCst) == 1 {
-        tokio::task::yield_now().await;
-    }
+    until_below(1, &left).await;
     stage.declare(poison.name, poison.spec_with("description", json!("And again"))).await;
     stage.until_ready(poison.name).await;
     stop.cancel();

@@ -90,6 +90,12 @@ impl Failure {
         Self { verb, resource, code: None, class: Class::Timeout }
     }
 
+    /// An answer that cannot be read.
+    #[must_use]
+    pub const fn unexpected(verb: Verb, resource: &'static str) -> Self {
+        Self { verb, resource, code: None, class: Class::Unexpected }
+    }
+
     /// Nothing was sent, because what was seen is not how things stand any more: look again.
     #[must_use]
     pub const fn overtaken(resource: &'static str) -> Self {

@@ -4,8 +4,8 @@ use crate::admin::{Admin, Listening, listen};
 use crate::args::{SecretWatch, Settings};
 use crate::clock::{Clock, SystemClock};
 use crate::controller::{
-    Context, Gate, Guarded, Index, Known, Memory, Pulse, StoreSeries, Watches, WorkQueue, queue, send, store,
-    watch_clock, work,
+    Context, Gate, Index, Known, Memory, Objects, Pulse, StoreSeries, Watches, WorkQueue, queue, send, watch_clock,
+    work,
 };
 use crate::leader::{Candidate, Fence, Leadership, acquire};
 use crate::metrics::Metrics;
@@ -13,7 +13,6 @@ use crate::probe::{Limits, Prober};
 use crate::{config, kubernetes, telemetry};
 use jiff::Timestamp;
 use kube::Client;
-use kube::runtime::reflector::Store;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,9 +80,9 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     })
     .await?;
     let memory = Arc::new(Memory::new().map_err(|_| Error::System("random numbers"))?);
-    let (index, tasks) = (Arc::default(), JoinSet::new());
+    let (index, objects, tasks) = (Arc::default(), Arc::default(), JoinSet::new());
     let queue = Arc::new(WorkQueue::new(Arc::clone(&clock), Arc::clone(&metrics)));
-    let mut parts = Parts { settings, clock, metrics, pulse, index, memory, queue, stop, tasks };
+    let mut parts = Parts { settings, clock, metrics, pulse, index, memory, objects, queue, stop, tasks };
     let closing = parts.serve(admin);
     let scopes = parts.watch(&watch?);
     let outcome = parts.lead((work?, lease?), (sites, prober), scopes).await;
@@ -113,11 +112,10 @@ fn listen_for_signals(stop: &CancellationToken) -> Result<(), Error> {
     Ok(())
 }
 
-/// A watched namespace, or all: its gate, its store.
+/// A watched namespace, or all, and its gate.
 struct Scope {
     namespace: Option<String>,
     gate: Gate,
-    store: Store<Guarded>,
     known: Known,
 }
 
@@ -129,6 +127,7 @@ struct Parts {
     pulse: Arc<Pulse>,
     index: Arc<Index>,
     memory: Arc<Memory>,
+    objects: Arc<Objects>,
     queue: Arc<WorkQueue>,
     stop: CancellationToken,
     tasks: JoinSet<()>,
@@ -156,7 +155,6 @@ impl Parts {
 
     fn watch_scope(&mut self, client: &Client, namespace: Option<String>) -> Scope {
         let gate = Gate::before(&self.queue);
-        let (store, writer) = store();
         let known = Known::default();
         let watches = Watches {
             client: client.clone(),
@@ -166,12 +164,13 @@ impl Parts {
             pulse: Arc::clone(&self.pulse),
             known: known.clone(),
             memory: Arc::clone(&self.memory),
+            objects: Arc::clone(&self.objects),
         };
         if self.settings.secret_watch == SecretWatch::Metadata {
             self.tasks.spawn(watches.clone().secrets());
         }
-        self.tasks.spawn(watches.credentials(writer));
-        Scope { namespace, gate, store, known }
+        self.tasks.spawn(watches.credentials());
+        Scope { namespace, gate, known }
     }
 
     /// Waits for the Lease, works, and gives it back.
@@ -200,7 +199,7 @@ impl Parts {
             concurrency: self.settings.concurrency,
         });
         self.metrics.lead(true);
-        self.expose(&scopes, ctx.leading_since);
+        self.expose(ctx.leading_since);
         let ended = self.work(ctx, scopes, &fence).await;
         self.metrics.lead(false);
         // Events that were told are sent before the Lease is given back; after it was lost they are another's to tell.
@@ -229,18 +228,17 @@ impl Parts {
         }
     }
 
-    fn expose(&self, scopes: &[Scope], leading_since: Timestamp) {
-        let stores = scopes.iter().map(|scope| scope.store.clone()).collect();
-        self.metrics.observe(Arc::new(StoreSeries { stores, clock: Arc::clone(&self.clock), leading_since }));
+    fn expose(&self, leading_since: Timestamp) {
+        let objects = Arc::clone(&self.objects);
+        self.metrics.observe(Arc::new(StoreSeries { objects, clock: Arc::clone(&self.clock), leading_since }));
     }
 
     /// Works until told to stop, until a watch ends, or until the Lease is lost.
     async fn work(&mut self, ctx: Arc<Context>, scopes: Vec<Scope>, fence: &Fence) -> Result<(), Error> {
         let ending = CancellationToken::new();
-        let stores = scopes.iter().map(|scope| scope.store.clone()).collect();
         let ends = (Arc::clone(&self.pulse), ending.clone());
         let mut working = JoinSet::new();
-        working.spawn(work(ctx, Arc::clone(&self.queue), stores, ends));
+        working.spawn(work(ctx, (Arc::clone(&self.queue), Arc::clone(&self.objects)), ends));
         for scope in scopes {
             let (index, secret_watch) = (Arc::clone(&self.index), self.settings.secret_watch);
             let clock = Arc::clone(&self.clock);

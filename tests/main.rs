@@ -48,6 +48,8 @@ mod outputs;
 #[cfg(test)]
 mod probe;
 #[cfg(test)]
+mod scale;
+#[cfg(test)]
 mod simulator;
 #[cfg(test)]
 mod support;

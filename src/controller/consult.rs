@@ -3,12 +3,12 @@
 use super::name::Name;
 use super::status::{Guard, apply_status};
 use super::{Context, whole};
-use crate::api::Reason;
+use crate::api::{ConnectorCredential, Reason};
 use crate::credential::AccessToken;
 use crate::error::Failure;
 use crate::metrics;
 use crate::policy::{self, Check, Observed, after, asked_for, resolve};
-use crate::probe::{CheckOptions, Checked, Outcome, Turn};
+use crate::probe::{CheckOptions, Checked, Line, Outcome, Slot, Turn};
 use crate::providers::{Doubt, ProviderKind, Rejection, Verdict};
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -24,11 +24,39 @@ pub(super) enum Heard {
     Nothing,
 }
 
+/// Until the next look at a line that moves.
+const A_MOMENT: Duration = Duration::from_millis(100);
+
+/// Where a check is due in all likelihood, there must be room for it before anything is read: to wait for room costs the
+/// API server nothing. Where nobody is served, one goes on without, and the status says so.
+///
+/// # Errors
+/// When to come back.
+pub(super) async fn line_up(ctx: &Context, object: &ConnectorCredential) -> Result<Option<Slot>, Timestamp> {
+    let validation = object.status.as_ref().and_then(|status| status.validation.as_ref());
+    let next = validation.and_then(|validation| validation.next_check_time.as_ref()).map(|next| next.0);
+    let now = ctx.clock.now();
+    let due = next.is_none_or(|next| next <= now);
+    let Some(provider) = object.spec.provider.chosen().filter(|_| due && object.spec.suspend != Some(true)) else {
+        return Ok(None);
+    };
+    let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
+    match ctx.prober.line_up(provider.profile().kind, namespace).await {
+        Line::Ours(slot) => Ok(Some(slot)),
+        Line::Still => Ok(None),
+        Line::Moving => Err(after(ctx.clock.now(), A_MOMENT)),
+    }
+}
+
 /// Asks the provider about the key that was seen. After a claim `seen.object` is what was written.
 ///
 /// # Errors
 /// [`Failure`], when the claim could not be stored; then nobody was asked.
-pub(super) async fn consult(ctx: &Context, seen: &mut Observed, check: Check) -> Result<Heard, Failure> {
+pub(super) async fn consult(
+    ctx: &Context,
+    seen: &mut Observed,
+    (check, slot): (Check, Option<Slot>),
+) -> Result<Heard, Failure> {
     let now = ctx.clock.now();
     let object = Arc::clone(&seen.object);
     let (Ok(resolved), Some(provider)) = (resolve(seen), object.spec.provider.chosen()) else {
@@ -43,7 +71,7 @@ pub(super) async fn consult(ctx: &Context, seen: &mut Observed, check: Check) ->
         since: since(seen, check, now),
     };
     ctx.must_lead()?;
-    let heard = match ctx.prober.turn(provider, &resolved.key, &options) {
+    let heard = match ctx.prober.turn_in_line(provider, &resolved.key, (&options, slot)).await {
         Turn::Over(Outcome::Later { at, .. }) => return Ok(Heard::Later(at)),
         Turn::Over(Outcome::NotAsked(_)) => return Ok(Heard::Nothing),
         Turn::Over(Outcome::Checked { checked, .. }) => checked,

@@ -1,9 +1,11 @@
-//! Who is told? Events (events.k8s.io/v1) from a bounded queue and one task: a slow API server costs Events, not visits.
+//! Who is told? Events (events.k8s.io/v1) from a bounded queue, a few at a time: a slow API server costs Events, not
+//! visits.
 
 use crate::api::{ConnectorCredential, FIELD_MANAGER, GROUP, VERSION};
 use crate::clock::Clock;
 use crate::error::{Failure, Verb};
 use crate::policy::{Notice, Severity};
+use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
@@ -14,6 +16,8 @@ use tokio::sync::mpsc;
 
 /// Events that may wait at the most; more are dropped.
 const QUEUE: usize = 1024;
+/// Events that are written at a time: as many as visits bring forth, whatever the API server's pace.
+const AT_ONCE: usize = 32;
 const LONGEST_NOTE: usize = 1024;
 const LONGEST_NAME: usize = 200;
 
@@ -75,15 +79,19 @@ pub fn queue() -> (Teller, Queue) {
 /// Sends what is queued until every near end is gone.
 pub async fn send(client: Client, mut queue: Queue, clock: Arc<dyn Clock>, instance: String) {
     let mut count: u64 = 0;
-    while let Some(tidings) = queue.0.recv().await {
+    let events = stream::poll_fn(|context| queue.0.poll_recv(context)).map(|tidings| {
         count = count.wrapping_add(1);
-        let namespace = tidings.regarding.namespace.clone().unwrap_or_default();
-        let event = event(tidings, clock.now(), count, &instance);
-        let api: Api<Event> = Api::namespaced(client.clone(), &namespace);
-        if let Err(error) = api.create(&PostParams::default(), &event).await {
-            let failure = Failure::new(Verb::Create, "events", &error);
-            tracing::warn!(namespace, %failure, "event not written");
-        }
+        event(tidings, clock.now(), count, &instance)
+    });
+    events.for_each_concurrent(AT_ONCE, |event| write(&client, event)).await;
+}
+
+async fn write(client: &Client, event: Event) {
+    let namespace = event.metadata.namespace.clone().unwrap_or_default();
+    let api: Api<Event> = Api::namespaced(client.clone(), &namespace);
+    if let Err(error) = api.create(&PostParams::default(), &event).await {
+        let failure = Failure::new(Verb::Create, "events", &error);
+        tracing::warn!(namespace, %failure, "event not written");
     }
 }
 

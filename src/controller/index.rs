@@ -1,7 +1,9 @@
 //! Whose business is a Secret? Names of Secrets, the credentials that care, and the versions that were seen.
 //!
-//! Only Secrets that some credential refers to, declares or owns are remembered: unrelated ones cost nothing.
+//! Only Secrets that some credential refers to, declares or owns are remembered: unrelated ones cost nothing. Nothing
+//! reaches from one namespace into another.
 
+use super::few::Few;
 use super::name::{Name, Sight};
 use crate::api::{ConnectorCredential, GROUP};
 use crate::policy::{declared_outputs, plan::requests};
@@ -12,27 +14,34 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// What is remembered of a credential.
 #[derive(Default)]
 struct Entry {
-    uid: String,
+    uid: Box<str>,
     generation: Option<i64>,
     requests: (Option<String>, Option<String>),
     deleting: bool,
     created: i64,
-    outputs: BTreeSet<String>,
-    owned: BTreeSet<String>,
-    interests: BTreeSet<String>,
+    outputs: Few,
+    owned: Few,
+    interests: Few,
 }
 
 /// What is remembered of a Secret.
 #[derive(Default)]
 struct Interest {
-    credentials: BTreeSet<String>,
+    credentials: Few,
     sight: Sight,
+}
+
+/// What is remembered of a namespace.
+#[derive(Default)]
+struct Space {
+    /// Boxed: half of a table is empty.
+    credentials: HashMap<Box<str>, Box<Entry>>,
+    secrets: HashMap<Box<str>, Interest>,
 }
 
 #[derive(Default)]
 struct Inner {
-    credentials: HashMap<Name, Entry>,
-    secrets: HashMap<Name, Interest>,
+    spaces: HashMap<String, Space>,
     /// Where changes of Secrets are seen; `None` stands for all namespaces.
     watched: HashSet<Option<String>>,
 }
@@ -52,19 +61,20 @@ impl Index {
         let name = Name::of(&object.metadata);
         let mut entry = entry(object);
         let mut inner = self.lock();
-        let before = inner.credentials.remove(&name).unwrap_or_default();
+        let space = inner.space(&name.namespace);
+        let before = space.credentials.remove(name.name.as_str()).unwrap_or_default();
         let changed = before.uid != entry.uid
             || before.generation != entry.generation
             || before.requests != entry.requests
             || before.deleting != entry.deleting;
         if before.uid == entry.uid {
-            entry.interests.extend(before.owned.iter().cloned());
-            entry.owned = before.owned;
+            before.owned.iter().for_each(|owned| entry.interests.insert(owned));
+            entry.owned = before.owned.clone();
         }
-        let disputed: Vec<_> = before.outputs.symmetric_difference(&entry.outputs).cloned().collect();
-        inner.rewire(&name, &before.interests, &entry.interests);
-        inner.credentials.insert(name.clone(), entry);
-        let mut visits = inner.declaring(&name, &disputed);
+        let disputed = before.outputs.without(&entry.outputs).chain(entry.outputs.without(&before.outputs)).collect();
+        space.rewire(&name.name, &before.interests, &entry.interests);
+        space.credentials.insert(name.name.as_str().into(), Box::new(entry));
+        let mut visits = space.declaring(&name, &disputed);
         if changed {
             visits.push(name);
         }
@@ -75,32 +85,42 @@ impl Index {
     pub fn note_malformed(&self, meta: &ObjectMeta) -> bool {
         let name = Name::of(meta);
         let mut inner = self.lock();
-        let before = inner.credentials.remove(&name).unwrap_or_default();
-        let uid = meta.uid.clone().unwrap_or_default();
+        let space = inner.space(&name.namespace);
+        let before = space.credentials.remove(name.name.as_str()).unwrap_or_default();
+        let uid: Box<str> = meta.uid.as_deref().unwrap_or_default().into();
         let changed = before.uid != uid || before.generation != meta.generation;
-        inner.rewire(&name, &before.interests, &BTreeSet::new());
-        inner.credentials.insert(name, Entry { uid, generation: meta.generation, ..Entry::default() });
+        space.rewire(&name.name, &before.interests, &Few::default());
+        let entry = Entry { uid, generation: meta.generation, ..Entry::default() };
+        space.credentials.insert(name.name.into(), Box::new(entry));
         changed
     }
 
     /// Forgets a credential. Returns its uid, and those that declared the same outputs.
     pub fn forget(&self, name: &Name) -> Option<(String, Vec<Name>)> {
         let mut inner = self.lock();
-        let before = inner.credentials.remove(name)?;
-        inner.rewire(name, &before.interests, &BTreeSet::new());
-        let outputs: Vec<_> = before.outputs.into_iter().collect();
-        Some((before.uid, inner.declaring(name, &outputs)))
+        let space = inner.spaces.get_mut(&name.namespace)?;
+        let before = space.credentials.remove(name.name.as_str())?;
+        space.rewire(&name.name, &before.interests, &Few::default());
+        let visits = space.declaring(name, &before.outputs);
+        if space.credentials.is_empty() {
+            inner.spaces.remove(&name.namespace);
+        }
+        Some((before.uid.into(), visits))
     }
 
     /// All credentials of a namespace, or of all.
     pub fn credentials(&self, namespace: Option<&str>) -> HashSet<Name> {
-        let here = |name: &&Name| namespace.is_none_or(|wanted| name.namespace == wanted);
-        self.lock().credentials.keys().filter(here).cloned().collect()
+        let inner = self.lock();
+        let names = |(here, space): (&str, &Space)| {
+            space.credentials.keys().map(|name| Name::new(here, name)).collect::<Vec<_>>()
+        };
+        inner.within(namespace).flat_map(names).collect()
     }
 
     /// The uids of all credentials.
     pub fn uids(&self) -> HashSet<String> {
-        self.lock().credentials.values().map(|entry| entry.uid.clone()).collect()
+        let inner = self.lock();
+        inner.within(None).flat_map(|(_, space)| space.credentials.values()).map(|entry| (*entry.uid).into()).collect()
     }
 
     /// Notes whether changes of Secrets are seen, in a namespace or in all.
@@ -123,8 +143,9 @@ impl Index {
     /// Takes note of what the watch says of a Secret. Returns whom to visit.
     pub fn saw(&self, name: &Name, owners: &[OwnerReference], sight: Sight) -> Vec<Name> {
         let mut inner = self.lock();
-        inner.adopt(name, owners);
-        let Some(interest) = inner.secrets.get_mut(name) else { return Vec::new() };
+        let Some(space) = inner.spaces.get_mut(&name.namespace) else { return Vec::new() };
+        space.adopt(&name.name, owners);
+        let Some(interest) = space.secrets.get_mut(name.name.as_str()) else { return Vec::new() };
         if !interest.sight.is_overtaken_by(&sight) {
             return Vec::new();
         }
@@ -141,16 +162,18 @@ impl Index {
     /// Secrets that are not known to be gone, in a namespace or in all: a fresh list without them says that they are.
     pub fn secrets(&self, namespace: Option<&str>) -> HashMap<Name, Sight> {
         let inner = self.lock();
-        let here = |name: &Name| namespace.is_none_or(|wanted| name.namespace == wanted);
-        let known = inner.secrets.iter().filter(|(name, interest)| here(name) && interest.sight != Sight::Absent);
-        known.map(|(name, interest)| (name.clone(), interest.sight.clone())).collect()
+        let known = inner.within(namespace).flat_map(|(here, space)| {
+            let known = space.secrets.iter().filter(|(_, interest)| interest.sight != Sight::Absent);
+            known.map(move |(name, interest)| (Name::new(here, name), interest.sight.clone()))
+        });
+        known.collect()
     }
 
     /// Takes note of what we wrote ourselves, so that its echo wakes nobody; unless another credential cares, too: one
     /// that waits for the name, or takes its key from there, must hear of it.
     pub fn wrote(&self, name: &Name, sight: Sight) {
         let mut inner = self.lock();
-        let known = inner.secrets.get_mut(name).filter(|known| known.credentials.len() == 1);
+        let known = inner.secret(name).filter(|known| known.credentials.len() == 1);
         if let Some(interest) = known.filter(|known| known.sight.is_overtaken_by(&sight)) {
             interest.sight = sight;
         }
@@ -159,91 +182,105 @@ impl Index {
     /// Takes note of what a read found, of a Secret of which the watch has said nothing yet: it was there before
     /// anybody cared. Whatever the watch says later wins.
     pub fn learn(&self, name: &Name, sight: Sight) {
-        if let Some(interest) = self.lock().secrets.get_mut(name).filter(|known| known.sight == Sight::Unknown) {
+        if let Some(interest) = self.lock().secret(name).filter(|known| known.sight == Sight::Unknown) {
             interest.sight = sight;
         }
     }
 
     /// What the watch last said of a Secret.
     pub fn sight(&self, name: &Name) -> Sight {
-        self.lock().secrets.get(name).map(|interest| interest.sight.clone()).unwrap_or_default()
+        self.lock().secret(name).map(|interest| interest.sight.clone()).unwrap_or_default()
     }
 
     /// Names of Secrets that a credential cares about: source, declared, published and owned ones.
     pub fn interests(&self, credential: &Name) -> BTreeSet<String> {
-        self.lock().credentials.get(credential).map(|entry| entry.interests.clone()).unwrap_or_default()
+        let inner = self.lock();
+        let entry = inner.spaces.get(&credential.namespace).and_then(|space| space.credentials.get(&*credential.name));
+        entry.map(|entry| entry.interests.iter().map(str::to_owned).collect()).unwrap_or_default()
     }
 
     /// Output names of a credential that an older one of its namespace declares too.
     pub fn claimed(&self, credential: &Name) -> BTreeSet<String> {
         let inner = self.lock();
-        let Some(own) = inner.credentials.get(credential) else { return BTreeSet::new() };
-        let is_older = |rival: &Name| {
-            let entry = inner.credentials.get(rival).filter(|entry| !entry.deleting);
-            entry.is_some_and(|entry| (entry.created, &rival.name) < (own.created, &credential.name))
+        let Some(space) = inner.spaces.get(&credential.namespace) else { return BTreeSet::new() };
+        let Some(own) = space.credentials.get(&*credential.name) else { return BTreeSet::new() };
+        let is_older = |rival: &str| {
+            let entry = space.credentials.get(rival).filter(|entry| !entry.deleting);
+            entry.is_some_and(|entry| (entry.created, rival) < (own.created, &credential.name))
         };
-        let taken = |output: &&String| inner.declaring(credential, std::slice::from_ref(*output)).iter().any(is_older);
-        own.outputs.iter().filter(taken).cloned().collect()
+        let taken = |output: &&str| space.rivals(&credential.name, output).any(is_older);
+        own.outputs.iter().filter(taken).map(str::to_owned).collect()
     }
 }
 
 impl Inner {
-    fn rewire(&mut self, credential: &Name, before: &BTreeSet<String>, after: &BTreeSet<String>) {
-        for gone in before.difference(after) {
-            let secret = Name::new(&credential.namespace, gone);
-            let Some(interest) = self.secrets.get_mut(&secret) else { continue };
-            interest.credentials.remove(&credential.name);
+    fn space(&mut self, namespace: &str) -> &mut Space {
+        self.spaces.entry(namespace.to_owned()).or_default()
+    }
+
+    fn secret(&mut self, name: &Name) -> Option<&mut Interest> {
+        self.spaces.get_mut(&name.namespace)?.secrets.get_mut(name.name.as_str())
+    }
+
+    fn within(&self, namespace: Option<&str>) -> impl Iterator<Item = (&str, &Space)> {
+        let here = move |(name, _): &(&str, &Space)| namespace.is_none_or(|wanted| *name == wanted);
+        self.spaces.iter().map(|(name, space)| (name.as_str(), space)).filter(here)
+    }
+}
+
+impl Space {
+    fn rewire(&mut self, credential: &str, before: &Few, after: &Few) {
+        for gone in before.without(after) {
+            let Some(interest) = self.secrets.get_mut(gone) else { continue };
+            interest.credentials.remove(credential);
             if interest.credentials.is_empty() {
-                self.secrets.remove(&secret);
+                self.secrets.remove(gone);
             }
         }
-        for new in after.difference(before) {
-            let interest = self.secrets.entry(Name::new(&credential.namespace, new)).or_default();
-            interest.credentials.insert(credential.name.clone());
+        for new in after.without(before) {
+            self.secrets.entry(new.into()).or_default().credentials.insert(credential);
         }
+    }
+
+    /// Other credentials that declare this output.
+    fn rivals<'a>(&'a self, credential: &'a str, output: &'a str) -> impl Iterator<Item = &'a str> {
+        let all = self.secrets.get(output).into_iter().flat_map(|interest| interest.credentials.iter());
+        let declares = move |other: &&str| self.credentials.get(*other).is_some_and(|it| it.outputs.contains(output));
+        all.filter(move |other| *other != credential).filter(declares)
     }
 
     /// Other credentials that declare one of these outputs.
-    fn declaring(&self, credential: &Name, outputs: &[String]) -> Vec<Name> {
-        let mut found = BTreeSet::new();
-        for output in outputs {
-            let Some(interest) = self.secrets.get(&Name::new(&credential.namespace, output)) else { continue };
-            let others = interest.credentials.iter().filter(|name| **name != credential.name);
-            let others = others.map(|name| Name::new(&credential.namespace, name));
-            found.extend(
-                others.filter(|other| self.credentials.get(other).is_some_and(|entry| entry.outputs.contains(output))),
-            );
-        }
-        found.into_iter().collect()
+    fn declaring(&self, credential: &Name, outputs: &Few) -> Vec<Name> {
+        let found: Few = outputs.iter().flat_map(|output| self.rivals(&credential.name, output)).collect();
+        found.iter().map(|other| Name::new(&credential.namespace, other)).collect()
     }
 
     /// A Secret that a credential controls is its business, declared or not.
-    fn adopt(&mut self, secret: &Name, owners: &[OwnerReference]) {
+    fn adopt(&mut self, secret: &str, owners: &[OwnerReference]) {
         let ours = |owner: &&OwnerReference| owner.controller == Some(true) && owner.api_version.starts_with(GROUP);
         let Some(owner) = owners.iter().find(ours) else { return };
-        let credential = Name::new(&secret.namespace, &owner.name);
-        if let Some(entry) = self.credentials.get_mut(&credential).filter(|entry| entry.uid == owner.uid) {
-            entry.owned.insert(secret.name.clone());
-            entry.interests.insert(secret.name.clone());
-            self.secrets.entry(secret.clone()).or_default().credentials.insert(credential.name);
+        if let Some(entry) = self.credentials.get_mut(&*owner.name).filter(|entry| *entry.uid == *owner.uid) {
+            entry.owned.insert(secret);
+            entry.interests.insert(secret);
+            self.secrets.entry(secret.into()).or_default().credentials.insert(&owner.name);
         }
     }
 }
 
 fn entry(object: &ConnectorCredential) -> Entry {
     let meta = &object.metadata;
-    let outputs: BTreeSet<_> = declared_outputs(object).into_iter().map(|output| output.secret_name).collect();
-    let published =
-        object.status.iter().flat_map(|status| status.outputs.iter().map(|output| output.secret_name.clone()));
-    let interests = outputs.iter().cloned().chain(published).chain([object.spec.key_secret_ref.name.clone()]).collect();
+    let declared = declared_outputs(object);
+    let outputs: Few = declared.iter().map(|output| output.secret_name.as_str()).collect();
+    let published = object.status.iter().flat_map(|status| status.outputs.iter().map(|output| &*output.secret_name));
+    let interests = outputs.iter().chain(published).chain([object.spec.key_secret_ref.name.as_str()]).collect();
     Entry {
-        uid: meta.uid.clone().unwrap_or_default(),
+        uid: meta.uid.as_deref().unwrap_or_default().into(),
         generation: meta.generation,
         requests: requests(object),
         deleting: meta.deletion_timestamp.is_some(),
         created: meta.creation_timestamp.as_ref().map_or(0, |time| time.0.as_second()),
         outputs,
-        owned: BTreeSet::new(),
+        owned: Few::default(),
         interests,
     }
 }

@@ -6,7 +6,6 @@ use crate::api::ConnectorCredential;
 use crate::credential::{AccessToken, Key};
 use crate::policy::{after, jittered};
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use ring::hmac;
 use ring::rand::SystemRandom;
 use std::collections::{HashMap, HashSet};
@@ -19,7 +18,7 @@ const LONGEST_RETRY: Duration = Duration::from_secs(30);
 
 #[derive(Default)]
 struct Entry {
-    fingerprint: Option<hmac::Tag>,
+    fingerprint: Option<[u8; 32]>,
     token: Option<(Arc<AccessToken>, Option<Timestamp>)>,
     full_at: Timestamp,
     written: Option<Arc<ConnectorCredential>>,
@@ -50,13 +49,13 @@ impl Memory {
     pub fn same_key(&self, uid: &str, key: &Key) -> Option<bool> {
         let entries = self.lock();
         let tag = entries.get(uid)?.fingerprint.as_ref()?;
-        Some(hmac::verify(&self.key, key.reveal().as_bytes(), tag.as_ref()).is_ok())
+        Some(hmac::verify(&self.key, key.reveal().as_bytes(), tag).is_ok())
     }
 
     /// Remembers that the status speaks of `key` now. Whether a token was minted from it, the status says.
     pub fn remember_key(&self, uid: &str, key: &Key) {
         let tag = hmac::sign(&self.key, key.reveal().as_bytes());
-        self.lock().entry(uid.to_owned()).or_default().fingerprint = Some(tag);
+        self.lock().entry(uid.to_owned()).or_default().fingerprint = tag.as_ref().try_into().ok();
     }
 
     /// The token that was minted last, unless the status speaks of one that ends at `end`, later: another process
@@ -119,8 +118,7 @@ impl Memory {
     }
 
     /// The watch delivered this version: what was written before it need not be kept.
-    pub fn delivered(&self, watched: &ObjectMeta) {
-        let (Some(uid), Some(version)) = (&watched.uid, &watched.resource_version) else { return };
+    pub fn delivered(&self, uid: &str, version: &str) {
         if let Some(entry) = self.lock().get_mut(uid) {
             let old = |written: &Arc<ConnectorCredential>| {
                 !is_newer(written.metadata.resource_version.as_deref().unwrap_or_default(), version)

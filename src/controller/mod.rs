@@ -4,11 +4,13 @@
 mod act;
 mod consult;
 mod events;
+mod few;
 mod health;
 mod index;
 mod jumps;
 mod memory;
 mod name;
+mod objects;
 mod observe;
 mod rest;
 mod series;
@@ -16,6 +18,7 @@ mod slim;
 mod status;
 mod turns;
 mod watches;
+mod wire;
 mod work;
 mod work_queue;
 
@@ -25,8 +28,9 @@ pub use index::Index;
 pub use jumps::watch_clock;
 pub use memory::Memory;
 pub use name::{Name, Sight};
+pub use objects::{Brief, Objects};
 pub use series::StoreSeries;
-pub use watches::{Gate, Known, Watches, store};
+pub use watches::{Gate, Known, Watches};
 pub use work::work;
 pub use work_queue::WorkQueue;
 
@@ -39,7 +43,7 @@ use crate::leader::Fence;
 use crate::metrics::Metrics;
 use crate::policy::{Asked, Observed, Plan, Source, after, decide, jittered, probe_plan};
 use crate::probe::Prober;
-use consult::{Heard, consult};
+use consult::{Heard, consult, line_up};
 use jiff::Timestamp;
 use kube::core::DeserializeGuard;
 use rest::{Rest, at_rest};
@@ -111,11 +115,16 @@ pub async fn reconcile(ctx: &Context, object: Arc<ConnectorCredential>) -> Resul
     if let Rest::Until(next) = at_rest(ctx, &object) {
         return Ok(next);
     }
+    let slot = match line_up(ctx, &object).await {
+        Ok(slot) => slot,
+        Err(later) => return Ok(Some(later)),
+    };
     let mut seen = observe::observe(ctx, object).await?;
     let plan = probe_plan(&seen, ctx.clock.now());
     tracing::debug!(?plan, "looked");
+    let slot = slot.filter(|_| matches!(plan, Plan::Due(_)));
     let (heard, wait) = match plan {
-        Plan::Due(check) => match consult(ctx, &mut seen, check).await? {
+        Plan::Due(check) => match consult(ctx, &mut seen, (check, slot)).await? {
             Heard::Answer(checked) => (Some(checked), None),
             Heard::Later(at) => {
                 tracing::debug!(%at, "not this check's turn");

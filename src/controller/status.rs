@@ -4,6 +4,7 @@ use super::Context;
 use super::events::Tidings;
 use super::name::Name;
 use super::observe::key_bytes;
+use super::wire::Delivered;
 use crate::api::{
     ConditionType, Conditions, ConnectorCredential, ConnectorCredentialStatus, FIELD_MANAGER, GROUP, Reason, VERSION,
 };
@@ -11,10 +12,36 @@ use crate::error::{Failure, Verb};
 use crate::policy::{Acted, Conclusion, Decision, Notice, Observed, Source, conclude, malformed, message};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
-use kube::Api;
 use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
+use kube::{Api, Resource};
+use serde::Serialize;
 use serde_json::json;
 use std::sync::Arc;
+
+/// The resource of a status, as RBAC writes it.
+const STATUS: &str = "connectorcredentials/status";
+
+/// What is sent of a status, and of nothing else.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StatusWrite<'a> {
+    api_version: &'a str,
+    kind: &'static str,
+    metadata: Target<'a>,
+    status: &'a ConnectorCredentialStatus,
+}
+
+/// Which object it is written to; with a version only if it still has it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Target<'a> {
+    name: &'a str,
+    namespace: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uid: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource_version: Option<&'a str>,
+}
 
 /// Against what a status write is guarded, beside the object's uid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,21 +106,19 @@ pub(super) async fn apply_status(
     ctx.must_lead()?;
     let meta = &object.metadata;
     let name = Name::of(meta);
-    let version = meta.resource_version.as_deref().filter(|_| guard == Guard::Version);
-    let mut body = json!({
-        "apiVersion": format!("{GROUP}/{VERSION}"),
-        "kind": "ConnectorCredential",
-        "metadata": {"name": name.name, "namespace": name.namespace, "uid": meta.uid},
-        "status": status,
-    });
-    if let (Some(version), Some(metadata)) = (version, body.get_mut("metadata").and_then(|meta| meta.as_object_mut())) {
-        metadata.insert("resourceVersion".to_owned(), json!(version));
-    }
-    let api: Api<ConnectorCredential> = Api::namespaced(ctx.client.clone(), &name.namespace);
+    let resource_version = meta.resource_version.as_deref().filter(|_| guard == Guard::Version);
+    let api_version = ConnectorCredential::api_version(&());
+    let body = StatusWrite {
+        api_version: &api_version,
+        kind: "ConnectorCredential",
+        metadata: Target { name: &name.name, namespace: &name.namespace, uid: meta.uid.as_deref(), resource_version },
+        status,
+    };
+    let api: Api<Delivered> = Api::namespaced(ctx.client.clone(), &name.namespace);
     let params = PatchParams::apply(FIELD_MANAGER).force();
     let written = api.patch_status(&name.name, &params, &Patch::Apply(body)).await;
-    let mut written = written.map_err(|error| Failure::new(Verb::Patch, "connectorcredentials/status", &error))?;
-    super::watches::strip(&mut written.metadata);
+    let Delivered(written) = written.map_err(|error| Failure::new(Verb::Patch, STATUS, &error))?;
+    let Ok(written) = written.0 else { return Err(Failure::unexpected(Verb::Patch, STATUS)) };
     let written = Arc::new(written);
     if let Some(uid) = &written.metadata.uid {
         ctx.memory.remember_written(uid, Arc::clone(&written));
@@ -135,7 +160,7 @@ pub(super) async fn apply_malformed(ctx: &Context, meta: &ObjectMeta) -> Result<
     });
     let params = PatchParams::apply(FIELD_MANAGER).force();
     let written = api.patch_status(&name.name, &params, &Patch::Apply(body)).await;
-    written.map_err(|error| Failure::new(Verb::Patch, "connectorcredentials/status", &error))?;
+    written.map_err(|error| Failure::new(Verb::Patch, STATUS, &error))?;
     let notice = Notice::warning(Reason::InvalidSpec, "Check", message::MALFORMED_OBJECT);
     ctx.events.tell(Tidings::about_malformed(meta, notice));
     Ok(())

@@ -3,16 +3,14 @@
 use super::index::Index;
 use super::name::{Name, Sight};
 use super::slim::SecretMeta;
-use super::{Guarded, Memory, Pulse, WorkQueue};
+use super::wire::Delivered;
+use super::{Guarded, Memory, Objects, Pulse, WorkQueue};
 use crate::args::SecretWatch;
 use crate::error::{Class, Failure};
 use futures::{Stream, StreamExt};
 use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::runtime::reflector::Store;
-use kube::runtime::reflector::store::Writer;
+use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event};
-use kube::runtime::{WatchStreamExt, reflector};
 use kube::{Api, Client, Resource};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -69,6 +67,8 @@ pub struct Watches {
     pub pulse: Arc<Pulse>,
     /// What is known already.
     pub known: Known,
+    /// Where credentials are kept.
+    pub objects: Arc<Objects>,
     /// What is forgotten with a credential.
     pub memory: Arc<Memory>,
 }
@@ -103,18 +103,17 @@ impl Watches {
     }
 
     /// Watches credentials, and fills the store. Never ends.
-    pub async fn credentials(self, mut writer: Writer<Guarded>) {
+    pub async fn credentials(self) {
         let name = self.loop_name("credentials");
         self.pulse.beat(&name);
         let mut listed = HashSet::new();
         loop {
-            let stream = watcher::watcher(self.api::<Guarded>(), config()).default_backoff();
+            let stream = watcher::watcher(self.api::<Delivered>(), config()).default_backoff();
             let mut stream = std::pin::pin!(stream.take_until(renewal(&name)));
             while let Some(event) = self.next(&name, "connectorcredentials", &mut stream).await {
-                let event = stripped(event);
-                writer.apply_watcher_event(&event);
-                let visits = self.note(&event, &mut listed);
-                if matches!(event, Event::InitDone) {
+                let done = matches!(event, Event::InitDone);
+                let visits = self.note(event, &mut listed);
+                if done {
                     self.known.credentials.cancel();
                     self.pulse.synced(&name);
                 }
@@ -123,34 +122,44 @@ impl Watches {
         }
     }
 
-    /// The store is updated before anybody is told.
-    fn note(&self, event: &Event<Guarded>, listed: &mut HashSet<Name>) -> Vec<Name> {
+    /// What is kept is up to date before anybody is told.
+    fn note(&self, event: Event<Delivered>, listed: &mut HashSet<Name>) -> Vec<Name> {
         match event {
             Event::Init => {
                 listed.clear();
                 Vec::new()
             }
-            Event::InitApply(object) | Event::Apply(object) => {
-                let name = Name::of(object.meta());
-                listed.insert(name.clone());
-                self.memory.delivered(object.meta());
-                match &object.0 {
-                    Ok(object) => self.index.note(object),
-                    Err(invalid) if self.index.note_malformed(&invalid.metadata) => vec![name],
-                    Err(_) => Vec::new(),
-                }
+            Event::InitApply(Delivered(object)) => {
+                listed.insert(Name::of(object.meta()));
+                self.keep(object)
             }
+            Event::Apply(Delivered(object)) => self.keep(object),
             Event::Delete(object) => self.forget(&Name::of(object.meta())),
             Event::InitDone => {
+                let listed = std::mem::take(listed);
                 let known = self.index.credentials(self.namespace.as_deref());
-                let visits = known.difference(listed).flat_map(|name| self.forget(name)).collect();
+                let visits = known.difference(&listed).flat_map(|name| self.forget(name)).collect();
                 self.memory.keep_only(&self.index.uids());
                 visits
             }
         }
     }
 
+    fn keep(&self, object: Guarded) -> Vec<Name> {
+        let (uid, version) = (object.meta().uid.clone(), object.meta().resource_version.clone());
+        let visits = match &object.0 {
+            Ok(object) => self.index.note(object),
+            Err(invalid) if self.index.note_malformed(&invalid.metadata) => vec![Name::of(&invalid.metadata)],
+            Err(_) => Vec::new(),
+        };
+        self.objects.put(object);
+        // Only now: what was written last is the better of the two until then.
+        self.memory.delivered(uid.as_deref().unwrap_or_default(), version.as_deref().unwrap_or_default());
+        visits
+    }
+
     fn forget(&self, name: &Name) -> Vec<Name> {
+        self.objects.remove(name);
         let Some((uid, visits)) = self.index.forget(name) else { return Vec::new() };
         self.memory.forget(&uid);
         visits
@@ -194,8 +203,10 @@ impl Watches {
             }
             Event::InitDone => {
                 self.pulse.synced(name);
-                let visits =
-                    listed.drain().flat_map(|(gone, then)| self.index.gone(&gone, |now| *now == then)).collect();
+                let visits = std::mem::take(listed)
+                    .into_iter()
+                    .flat_map(|(gone, then)| self.index.gone(&gone, |now| *now == then))
+                    .collect();
                 self.index.set_watched(self.namespace.as_deref(), true);
                 self.known.secrets.cancel();
                 visits
@@ -249,25 +260,4 @@ fn config() -> watcher::Config {
 async fn renewal(name: &str) {
     let spread = crate::policy::jittered(RENEWAL.mul_f64(0.2), name, "renewal");
     let _elapsed = tokio::time::timeout(RENEWAL.saturating_add(spread), std::future::pending::<()>()).await;
-}
-
-fn stripped(mut event: Event<Guarded>) -> Event<Guarded> {
-    if let Event::Apply(object) | Event::InitApply(object) | Event::Delete(object) = &mut event {
-        strip(object.meta_mut());
-    }
-    event
-}
-
-/// managedFields are three quarters of an object's memory, and nobody reads them; nor the last applied manifest.
-pub(super) fn strip(meta: &mut ObjectMeta) {
-    meta.managed_fields = None;
-    if let Some(annotations) = &mut meta.annotations {
-        annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
-    }
-}
-
-/// An empty store.
-#[must_use]
-pub fn store() -> (Store<Guarded>, Writer<Guarded>) {
-    reflector::store()
 }

@@ -1,13 +1,12 @@
 //! Who is visited, how many at once, and what if a visit fails, hangs or panics? The loop around `reconcile`.
 
 use super::status::apply_malformed;
-use super::{Context, Guarded, Name, Pulse, WorkQueue, reconcile, retry_after};
+use super::{Context, Guarded, Name, Objects, Pulse, WorkQueue, reconcile, retry_after};
 use crate::error::{Class, Failure, Verb};
 use crate::metrics::{Ended, Work};
 use futures::FutureExt;
 use jiff::Timestamp;
 use kube::Resource;
-use kube::runtime::reflector::{ObjectRef, Store};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,19 +30,17 @@ const LOOP: &str = "controller";
 /// Visits whoever is next, at most as many at once as the context permits, until `stop`; then ends what is under way.
 pub async fn work(
     ctx: Arc<Context>,
-    queue: Arc<WorkQueue>,
-    stores: Vec<Store<Guarded>>,
+    (queue, objects): (Arc<WorkQueue>, Arc<Objects>),
     (pulse, stop): (Arc<Pulse>, CancellationToken),
 ) {
     let slots = usize::from(ctx.concurrency);
-    let stores: Arc<[_]> = stores.into();
     let mut visits = JoinSet::new();
     pulse.synced(LOOP);
     while !stop.is_cancelled() {
         while visits.len() < slots
             && let Some(name) = queue.next()
         {
-            visits.spawn(turn(Arc::clone(&ctx), (Arc::clone(&queue), name), Arc::clone(&stores)));
+            visits.spawn(turn(Arc::clone(&ctx), (Arc::clone(&queue), name), Arc::clone(&objects)));
         }
         let free = visits.len() < slots;
         tokio::select! {
@@ -63,18 +60,25 @@ async fn a_beat() {
 }
 
 /// One visit, whatever comes of it.
-async fn turn(ctx: Arc<Context>, (queue, name): (Arc<WorkQueue>, Arc<Name>), stores: Arc<[Store<Guarded>]>) {
-    let reference = ObjectRef::new(&name.name).within(&name.namespace);
-    let wait = match stores.iter().find_map(|store| store.get(&reference)) {
-        Some(object) => visit(&ctx, &name, &object).await,
+async fn turn(ctx: Arc<Context>, (queue, name): (Arc<WorkQueue>, Arc<Name>), objects: Arc<Objects>) {
+    let wait = match objects.get(&name) {
+        Some(object) => {
+            let uid = object.meta().uid.clone().unwrap_or_default();
+            let wait = visit(&ctx, &name, object).await;
+            // The watch may have been faster than the answer to what was written.
+            if let Some(version) = objects.version(&name) {
+                ctx.memory.delivered(&uid, &version);
+            }
+            wait
+        }
         None => None,
     };
     queue.ended(name, wait);
 }
 
 /// Returns after how long to look again; `None`: when somebody asks.
-async fn visit(ctx: &Context, name: &Name, object: &Guarded) -> Option<Duration> {
-    let meta = object.meta();
+async fn visit(ctx: &Context, name: &Name, object: Guarded) -> Option<Duration> {
+    let (meta, uid) = (object.meta(), object.meta().uid.clone().unwrap_or_default());
     if meta.deletion_timestamp.is_some() || !ctx.fence.holds() {
         return None;
     }
@@ -87,7 +91,7 @@ async fn visit(ctx: &Context, name: &Name, object: &Guarded) -> Option<Duration>
         tracing::error!("the visit panicked");
         return Some(AFTER_PANIC);
     };
-    conclude(ctx, meta.uid.as_deref().unwrap_or_default(), work, result)
+    conclude(ctx, &uid, work, result)
 }
 
 /// Counts how a visit ended, and says after how long to look again.
@@ -117,11 +121,11 @@ fn conclude(ctx: &Context, uid: &str, work: Work, result: Result<Option<Timestam
     }
 }
 
-async fn timed(ctx: &Context, object: &Guarded) -> Result<Option<Timestamp>, Failure> {
+async fn timed(ctx: &Context, object: Guarded) -> Result<Option<Timestamp>, Failure> {
     let visit = async {
-        match &object.0 {
+        match object.0 {
             Ok(watched) => {
-                let object = ctx.memory.newer(watched).unwrap_or_else(|| Arc::new(watched.clone()));
+                let object = ctx.memory.newer(&watched).unwrap_or_else(|| Arc::new(watched));
                 reconcile(ctx, object).await
             }
             Err(invalid) => apply_malformed(ctx, &invalid.metadata).await.map(|()| None),

@@ -49,8 +49,9 @@ pub fn conclude(seen: &Observed, decision: Decision, acted: &Acted, now: Timesta
     let news = rewritten && !(same_key && stored.conditions.is_true(ConditionType::Published));
     let (before, after) = (stored.conditions.as_slice(), status.conditions.as_slice());
     let mut notices = decision.notices;
-    notices.extend(notice::ready_notice(before, after));
-    notices.extend(notice::published_notice(before, after, news, same_key || stored.outputs.is_empty()));
+    let first = same_key || stored.outputs.is_empty();
+    let published = notice::published_notice(before, after, news, first);
+    notices.extend(notice::together(notice::ready_notice(before, after), published));
     notices.extend(notice::advisory_notices(before, after));
     Conclusion { status, notices, next: decision.next }
 }

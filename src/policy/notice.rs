@@ -95,4 +95,15 @@ pub fn published_notice(stored: &[Condition], new: &[Condition], rewritten: bool
     }
 }
 
+/// What is told of both in one visit: where the key is proved and published, `Ready` says that outputs carry it.
+#[must_use]
+pub fn together(ready: Option<Notice>, published: Option<Notice>) -> Vec<Notice> {
+    match (ready, published) {
+        (Some(ready), Some(published)) if ready.reason == Reason::Ready && published.note == message::PUBLISHED => {
+            vec![ready]
+        }
+        (ready, published) => ready.into_iter().chain(published).collect(),
+    }
+}
+
 const NEW_KEY_LIVE: &str = "The new key is live in all outputs; the old one may be revoked.";

@@ -5,6 +5,7 @@
 
 use super::Checked;
 use super::budget::Tag;
+use super::sweep::Sweep;
 use crate::providers::Verdict;
 use jiff::Timestamp;
 use ring::hmac;
@@ -18,7 +19,6 @@ use tokio::sync::OwnedMutexGuard;
 const KEPT: Duration = Duration::from_secs(24 * 3600);
 /// How long nothing learned is still news: after that somebody asks again.
 const DOUBT_KEPT: Duration = Duration::from_secs(60);
-const SWEEP_AT: usize = 1024;
 
 /// Makes keyed hashes.
 pub(super) struct Seal(hmac::Key);
@@ -52,17 +52,18 @@ type Entry = Arc<tokio::sync::Mutex<Option<Arc<Checked>>>>;
 
 /// The answers of this process.
 #[derive(Debug, Default)]
-pub(super) struct Answers(Mutex<HashMap<Tag, Entry>>);
+pub(super) struct Answers(Mutex<HashMap<Tag, Entry>>, Sweep);
 
 impl Answers {
     /// The place of one question's answer; `None` while somebody is asking it. Whoever holds the place may ask, and
     /// leaves the answer in it; dropped without, it is as it was.
     pub(super) fn place(&self, question: Tag, now: Timestamp) -> Option<Place> {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if entries.len() >= SWEEP_AT && !entries.contains_key(&question) {
+        if self.1.is_due(entries.len()) && !entries.contains_key(&question) {
             entries.retain(|_, entry| {
                 entry.try_lock().map_or(true, |entry| entry.as_ref().is_some_and(|a| is_kept(a, now)))
             });
+            self.1.is_done(entries.len());
         }
         Arc::clone(entries.entry(question).or_default()).try_lock_owned().ok().map(Place)
     }
@@ -139,7 +140,7 @@ mod tests {
     #[test]
     fn old_answers_are_forgotten() {
         let answers = Answers::default();
-        for n in 0..u16::try_from(SWEEP_AT).unwrap() {
+        for n in 0..u16::try_from(crate::probe::sweep::LEAST).unwrap() {
             let mut tag = [0; 32];
             tag[..2].copy_from_slice(&n.to_be_bytes());
             answers.place(tag, at(0)).unwrap().leave(checked(Verdict::Inconclusive(Doubt::Unavailable), 0));

@@ -3,6 +3,7 @@
 //!
 //! Time is passed in, since a fixed point. Whoever has to wait is told until when and sent away.
 
+use super::sweep::Sweep;
 use crate::providers::{Budget, Profile};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,8 +12,6 @@ use std::time::Duration;
 /// Stands for an account or a question without saying which: a keyed hash.
 pub(super) type Tag = [u8; 32];
 
-/// Buckets that are looked through for full ones, which need no remembering.
-const SWEEP_AT: usize = 1024;
 /// What a window after the first holds at once: an eighth. The rest refills over its length, so that no stretch of
 /// that length ever sees more than the window's number.
 const SHARE_AT_ONCE: f64 = 1.0 / 8.0;
@@ -147,7 +146,7 @@ pub(super) struct Course {
 
 /// The buckets of all accounts.
 #[derive(Debug, Default)]
-pub(super) struct Budgets(Mutex<HashMap<Tag, Bucket>>);
+pub(super) struct Budgets(Mutex<HashMap<Tag, Bucket>>, Sweep);
 
 impl Budgets {
     fn buckets(&self) -> MutexGuard<'_, HashMap<Tag, Bucket>> {
@@ -158,11 +157,13 @@ impl Budgets {
     pub(super) fn take(self: &Arc<Self>, course: &Course, now: Duration) -> Result<Grant, Duration> {
         let Course { account, profile, proved, .. } = *course;
         let mut buckets = self.buckets();
-        if buckets.len() >= SWEEP_AT && !buckets.contains_key(&account) {
+        if self.1.is_due(buckets.len()) && !buckets.contains_key(&account) {
+            // Full ones need no remembering.
             buckets.retain(|_, bucket| {
                 bucket.refill(now);
                 !bucket.is_as_new()
             });
+            self.1.is_done(buckets.len());
         }
         let bucket = buckets.entry(account).or_insert_with(|| Bucket::new(course, now));
         bucket.take(f64::from(profile.longest), proved, now)?;

@@ -1,7 +1,7 @@
 //! Is this key genuine? The only code that calls a provider.
 //!
 //! Holds the conversation that a provider describes: within its budget, through one hardened client, once for all
-//! who ask the same. Knows no Kubernetes objects, and never waits for its turn: it says when to come back.
+//! who ask the same. Knows no Kubernetes objects, and hardly ever waits for its turn: it says when to come back.
 
 mod answers;
 mod budget;
@@ -9,6 +9,7 @@ mod conversation;
 mod reply;
 mod resolver;
 mod slots;
+mod sweep;
 mod tls;
 mod transport;
 
@@ -17,12 +18,13 @@ pub use reply::wanted_wait;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::credential::Key;
-use crate::providers::{Depth, Given, Provider, Unaddressable, Verdict};
+use crate::providers::{Depth, Given, Provider, ProviderKind, Unaddressable, Verdict};
 use answers::{Answers, Place, Seal};
 use budget::{Budgets, Course, Grant};
 use conversation::{Matter, converse};
 use jiff::Timestamp;
-use slots::{Slot, Slots};
+pub use slots::Slot;
+use slots::Slots;
 use std::sync::Arc;
 use std::time::Duration;
 use transport::Transport;
@@ -163,7 +165,7 @@ impl Prober {
     pub fn new(settings: Arc<Settings>, clock: Arc<dyn Clock>, limits: Limits) -> Result<Self, Unprepared> {
         let transport = Transport::new(&settings, &limits)?;
         let seal = Seal::new().ok_or(Unprepared::Randomness)?;
-        let slots = Arc::new(Slots::new(limits.slots));
+        let slots = Arc::new(Slots::new(limits.slots, Arc::clone(&clock)));
         Ok(Self {
             settings,
             clock,
@@ -188,6 +190,39 @@ impl Prober {
     /// Takes a turn to ask, without asking yet: what must be stored before a call can be stored in between. A turn that
     /// is dropped is given back.
     pub fn turn<'a>(&'a self, provider: &'a dyn Provider, key: &'a Key, options: &CheckOptions) -> Turn<'a> {
+        self.turn_with(provider, key, (options, None))
+    }
+
+    /// Takes the right to talk to a provider before it is known about what; where conversations end all the time, this
+    /// waits for one to end, for a fraction of a second.
+    pub async fn line_up(&self, kind: ProviderKind, namespace: &str) -> Line {
+        match self.slots.take_in_line(kind, namespace).await {
+            Ok(slot) => Line::Ours(slot),
+            Err(full) if full.still => Line::Still,
+            Err(_) => Line::Moving,
+        }
+    }
+
+    /// The same as [`Prober::turn`] for whoever has lined up; whoever has not does so now.
+    pub async fn turn_in_line<'a>(
+        &'a self,
+        provider: &'a dyn Provider,
+        key: &'a Key,
+        (options, slot): (&CheckOptions, Option<Slot>),
+    ) -> Turn<'a> {
+        let slot = match slot {
+            Some(slot) => Some(slot),
+            None => self.slots.take_in_line(provider.profile().kind, &options.namespace).await.ok(),
+        };
+        self.turn_with(provider, key, (options, slot))
+    }
+
+    fn turn_with<'a>(
+        &'a self,
+        provider: &'a dyn Provider,
+        key: &'a Key,
+        (options, slot): (&CheckOptions, Option<Slot>),
+    ) -> Turn<'a> {
         let given = Given { key, site: self.settings.site(provider.profile().kind), depth: options.depth };
         let base = match provider.base(given.site) {
             Ok(base) => base,
@@ -201,25 +236,39 @@ impl Prober {
         if let Some(checked) = place.answer(options.since, now) {
             return Turn::Over(Outcome::Checked { checked, shared: true });
         }
-        match self.admit(&matter, options) {
+        match self.admit(&matter, options, slot) {
             Ok((slot, grant)) => Turn::Ours(Box::new(Granted { prober: self, matter, place, grant, _slot: slot })),
             Err(later) => Turn::Over(later),
         }
     }
 
     /// A slot and the account's budget, or when to come back for them.
-    fn admit(&self, matter: &Matter<'_>, options: &CheckOptions) -> Result<(Slot, Grant), Outcome> {
+    fn admit(&self, matter: &Matter<'_>, options: &CheckOptions, slot: Option<Slot>) -> Result<(Slot, Grant), Outcome> {
         let profile = matter.provider.profile();
         let now = self.clock.monotonic();
         let later =
             |why| move |then: Duration| Outcome::Later { at: after(self.clock.now(), then.saturating_sub(now)), why };
-        let slot = self.slots.take(profile.kind, &options.namespace, now).map_err(later(Wait::Slot))?;
+        let slot = match slot {
+            Some(slot) => slot,
+            None => self.slots.take(profile.kind, &options.namespace, now).map_err(later(Wait::Slot))?,
+        };
         let idle = options.asked_before.map(|last| self.clock.now().duration_since(last));
         let idle = idle.map(|idle| Duration::try_from(idle).unwrap_or_default());
         let course = Course { account: matter.account(&self.seal), profile, proved: options.proved, idle };
         let grant = self.budgets.take(&course, now).map_err(later(Wait::Budget))?;
         Ok((slot, grant))
     }
+}
+
+/// Whether there is room for a conversation.
+#[derive(Debug)]
+pub enum Line {
+    /// There is; given back when dropped.
+    Ours(Slot),
+    /// Not yet, but others are being served.
+    Moving,
+    /// Nobody is served.
+    Still,
 }
 
 /// Whether a check may be made now.

@@ -8,9 +8,7 @@ use connector_operator::admin::Health as _;
 use connector_operator::args::SecretWatch;
 use connector_operator::clock::Clock;
 use connector_operator::config::Settings;
-use connector_operator::controller::{
-    Context, Gate, Known, Memory, Name, Pulse, Watches, WorkQueue, queue, store, work,
-};
+use connector_operator::controller::{Context, Gate, Known, Memory, Name, Pulse, Watches, WorkQueue, queue, work};
 use connector_operator::leader::Fence;
 use connector_operator::metrics::Metrics;
 use connector_operator::probe::{Limits, Prober};
@@ -88,10 +86,10 @@ impl Parts {
             pulse: Arc::clone(&self.pulse),
             known: Known::default(),
             memory: Arc::new(Memory::new().expect("randomness")),
+            objects: Arc::default(),
         };
-        let (_, writer) = store();
         tokio::spawn(watches.clone().secrets());
-        tokio::spawn(watches.credentials(writer));
+        tokio::spawn(watches.credentials());
     }
 
     /// The loop that visits.
@@ -114,7 +112,7 @@ impl Parts {
             concurrency: 64,
         };
         let ends = (Arc::clone(&self.pulse), CancellationToken::new());
-        work(Arc::new(ctx), Arc::clone(&self.queue), Vec::new(), ends)
+        work(Arc::new(ctx), (Arc::clone(&self.queue), Arc::default()), ends)
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use connector_operator::args::SecretWatch;
 use connector_operator::clock::{Clock, SystemClock};
 use connector_operator::controller::{
-    Context, Gate, Index, Known, Memory, Pulse, Watches, WorkQueue, queue, send, store, work,
+    Context, Gate, Index, Known, Memory, Objects, Pulse, Watches, WorkQueue, queue, send, work,
 };
 use connector_operator::leader::Fence;
 use connector_operator::metrics::Metrics;
@@ -55,7 +55,7 @@ async fn operate(stage: &Stage, secret: &str, left: Arc<AtomicUsize>, stop: Canc
     let memory = Arc::new(Memory::new().expect("there is randomness"));
     let waiting = Arc::new(WorkQueue::new(Arc::clone(&clock), Arc::clone(&metrics)));
     let (gate, known) = (Gate::before(&waiting), Known::default());
-    let (objects, writer) = store();
+    let objects: Arc<Objects> = Arc::default();
     let namespace = Some(stage.namespace.clone());
     let watches = Watches {
         client: client.clone(),
@@ -65,9 +65,10 @@ async fn operate(stage: &Stage, secret: &str, left: Arc<AtomicUsize>, stop: Canc
         pulse: Arc::clone(&pulse),
         known: known.clone(),
         memory: Arc::clone(&memory),
+        objects: Arc::clone(&objects),
     };
     tokio::spawn(watches.clone().secrets());
-    tokio::spawn(watches.credentials(writer));
+    tokio::spawn(watches.credentials());
     let ctx = Arc::new(Context {
         client: explosive(client, secret, left),
         index: Arc::clone(&index),
@@ -82,7 +83,7 @@ async fn operate(stage: &Stage, secret: &str, left: Arc<AtomicUsize>, stop: Canc
         secret_watch: SecretWatch::Metadata,
         concurrency: 1,
     });
-    tokio::spawn(work(ctx, waiting, vec![objects], (pulse, stop)));
+    tokio::spawn(work(ctx, (waiting, objects), (pulse, stop)));
     known.wait(SecretWatch::Metadata).await;
     gate.open(index.credentials(namespace.as_deref()));
 }

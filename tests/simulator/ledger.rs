@@ -91,6 +91,11 @@ impl Ledger {
         self.last
     }
 
+    /// The last row's number, whether it is still kept or not.
+    pub(super) fn number(&self) -> u64 {
+        self.last
+    }
+
     pub(super) fn finish(&mut self, seq: u64, duration_ms: u64) {
         if let Some(row) = self.rows.iter_mut().rev().find(|row| row.seq == seq) {
             row.duration_ms = Some(duration_ms);

@@ -224,6 +224,11 @@ impl Simulator {
         rows.into_iter().next()
     }
 
+    /// Requests that reached a provider's port so far.
+    pub fn calls(&self) -> u64 {
+        self.shared.world().ledger.number()
+    }
+
     pub fn clear_ledger(&self) {
         self.shared.change(|world| world.ledger.clear());
     }

@@ -69,7 +69,7 @@ fn withdraw_deletes_what_carries_the_refused_key_and_heals() {
         assert!(!world.pass(MINUTE).visit().changed);
         let visit = world.next_check(Yes);
         world.expect("Ready/Published");
-        assert!(visit.events.iter().any(|event| event.reason == Reason::Published));
+        assert!(visit.events.iter().any(|event| event.reason == Reason::Ready));
     }
 }
 

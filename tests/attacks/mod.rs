@@ -48,6 +48,6 @@ fn full_length() -> bool {
 }
 
 /// Lets real time pass.
-async fn pass(time: Duration) {
+pub(super) async fn pass(time: Duration) {
     tokio::time::sleep(time).await;
 }

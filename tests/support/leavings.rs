@@ -5,6 +5,7 @@ use std::path::Path;
 
 use connector_operator::api::FIELD_MANAGER;
 use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
 
 use super::canary::{Canary, Finding, Sweep};
 use super::stage::{KUBECONFIG, Stage};
@@ -90,7 +91,9 @@ impl Stage {
         let plane = self.bed.plane;
         let stored = tokio::task::spawn_blocking(|| plane.etcd_dump()).await.expect("no panic").expect("etcd answers");
         left.add_stored(stored);
-        left.allow(&self.secrets().list(&Default::default()).await.expect("they can be listed").items);
+        // Some stories play in several namespaces.
+        let secrets: Api<Secret> = Api::all(self.bed.client.clone());
+        left.allow(&secrets.list(&Default::default()).await.expect("they can be listed").items);
         for log in self.logs.lock().expect("no test panicked here").iter() {
             left.add(&format!("log {}", log.display()), std::fs::read(log).expect("there is a log"));
         }

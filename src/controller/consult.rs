@@ -3,7 +3,7 @@
 use super::name::Name;
 use super::status::{Guard, apply_status};
 use super::{Context, whole};
-use crate::api::{ConnectorCredential, Reason};
+use crate::api::{ConnectorCredential, Mode, Reason};
 use crate::credential::AccessToken;
 use crate::error::Failure;
 use crate::metrics;
@@ -28,7 +28,7 @@ pub(super) enum Heard {
 const A_MOMENT: Duration = Duration::from_millis(100);
 
 /// Where a check is due in all likelihood, there must be room for it before anything is read: to wait for room costs the
-/// API server nothing. Where nobody is served, one goes on without, and the status says so.
+/// API server nothing. Where nobody is served, one goes on without, and the status says so. Who asks nobody needs no room.
 ///
 /// # Errors
 /// When to come back.
@@ -40,6 +40,10 @@ pub(super) async fn line_up(ctx: &Context, object: &ConnectorCredential) -> Resu
     let Some(provider) = object.spec.provider.chosen().filter(|_| due && object.spec.suspend != Some(true)) else {
         return Ok(None);
     };
+    let local = object.spec.validation.as_ref().and_then(|validation| validation.mode) == Some(Mode::Local);
+    if local || provider.base(ctx.sites.site(provider.profile().kind)).is_err() {
+        return Ok(None);
+    }
     let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
     match ctx.prober.line_up(provider.profile().kind, namespace).await {
         Line::Ours(slot) => Ok(Some(slot)),
@@ -65,8 +69,8 @@ pub(super) async fn consult(
     let options = CheckOptions {
         depth: check.depth,
         proved: check.proved,
-        // Of a key that is not known to work, the last check may have been of another.
-        asked_before: last_check(seen).filter(|_| check.proved),
+        // The last check may have been of another key, and so of another account.
+        asked_before: last_check(seen).filter(|_| check.proved && check.again),
         namespace: Name::of(&object.metadata).namespace,
         since: since(seen, check, now),
     };

@@ -39,6 +39,8 @@ pub struct Check {
     pub unscheduled: bool,
     /// Whether the key was accepted before, or takes the place of one that is.
     pub proved: bool,
+    /// Whether the last check was of these very bytes, at this account.
+    pub again: bool,
     /// Whether a claim is stored before the call, because the call mints a token.
     pub claim: bool,
 }
@@ -158,6 +160,7 @@ fn check(seen: &Observed, recall: &Recall, unscheduled: bool, now: Timestamp) ->
         depth: if audit { Depth::LeastPrivilege } else { Depth::Declared },
         unscheduled,
         proved: recall.standing == Standing::Accepted || follows_a_proved_key(seen, recall),
+        again: recall.carried,
         claim: mints(seen),
     }
 }

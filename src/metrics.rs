@@ -182,7 +182,7 @@ impl Metrics {
         self.work.queued();
     }
 
-    /// An object was handed to the queue because its reconcile failed.
+    /// An object will stand in the queue again because its reconcile failed.
     pub fn retried(&self) {
         self.work.retried();
     }
@@ -197,7 +197,7 @@ impl Metrics {
         self.work.waited(time);
     }
 
-    /// A reconcile begins. It ends with [`Work::end`]; one that is dropped while panicking counts as a panic.
+    /// A reconcile begins. It ends with [`Work::end`]; one that is dropped is not counted.
     #[must_use = "a reconcile that is dropped at once was not measured"]
     pub fn work(&self) -> Work {
         WorkSeries::begin(&self.work)

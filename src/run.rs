@@ -244,7 +244,7 @@ impl Parts {
             let clock = Arc::clone(&self.clock);
             self.tasks.spawn(async move {
                 scope.known.wait(secret_watch).await;
-                scope.gate.open(index.credentials(scope.namespace.as_deref()));
+                scope.gate.open(|| index.credentials(scope.namespace.as_deref()));
                 watch_clock(clock, index, (scope.gate, scope.namespace)).await;
             });
         }

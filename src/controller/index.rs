@@ -123,15 +123,11 @@ impl Index {
         inner.within(None).flat_map(|(_, space)| space.credentials.values()).map(|entry| (*entry.uid).into()).collect()
     }
 
-    /// Notes whether changes of Secrets are seen, in a namespace or in all.
-    pub fn set_watched(&self, namespace: Option<&str>, watched: bool) {
+    /// Notes whether changes of Secrets are seen, in a namespace or in all. Returns whether that is news.
+    pub fn set_watched(&self, namespace: Option<&str>, watched: bool) -> bool {
         let namespace = namespace.map(str::to_owned);
         let mut inner = self.lock();
-        if watched {
-            inner.watched.insert(namespace)
-        } else {
-            inner.watched.remove(&namespace)
-        };
+        if watched { inner.watched.insert(namespace) } else { inner.watched.remove(&namespace) }
     }
 
     /// Whether changes of this namespace's Secrets are seen.

@@ -71,17 +71,19 @@ impl Memory {
         self.lock().entry(uid.to_owned()).or_default().token = Some((token, end));
     }
 
-    /// When the next unscheduled check may start.
-    pub fn unscheduled_at(&self, uid: &str) -> Timestamp {
+    /// When the next unscheduled check may start: in so long as one takes to come back at the latest, also when the
+    /// clock was set back since the last.
+    pub fn unscheduled_at(&self, uid: &str, now: Timestamp) -> Timestamp {
         let full_at = self.lock().get(uid).map_or(Timestamp::UNIX_EPOCH, |entry| entry.full_at);
-        SignedDuration::try_from(REFILL).ok().and_then(|ahead| full_at.checked_sub(ahead).ok()).unwrap_or(full_at)
+        let free_at = SignedDuration::try_from(REFILL).ok().and_then(|ahead| full_at.checked_sub(ahead).ok());
+        free_at.unwrap_or(full_at).min(after(now, REFILL))
     }
 
     /// Takes one unscheduled check out of the bucket.
     pub fn take_unscheduled(&self, uid: &str, now: Timestamp) {
         let mut entries = self.lock();
         let entry = entries.entry(uid.to_owned()).or_default();
-        entry.full_at = after(entry.full_at.max(now), REFILL);
+        entry.full_at = after(entry.full_at.clamp(now, after(now, REFILL)), REFILL);
     }
 
     /// Remembers what was written last.

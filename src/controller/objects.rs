@@ -99,14 +99,6 @@ impl Objects {
         }
     }
 
-    /// Forgets all others.
-    pub fn keep_only(&self, listed: &HashSet<Name>) {
-        self.write().spaces.retain(|namespace, space| {
-            space.retain(|name, _| listed.contains(&Name::new(namespace, name)));
-            !space.is_empty()
-        });
-    }
-
     /// The credential of this name.
     #[must_use]
     pub fn get(&self, name: &Name) -> Option<Guarded> {
@@ -281,7 +273,7 @@ mod tests {
             objects.put(delivered(&changing));
         }
         assert!(objects.read().words.len() <= 512);
-        objects.keep_only(&[Name::new("data", "b")].into());
+        ["a", "c"].into_iter().for_each(|gone| objects.remove(&Name::new("data", gone)));
         assert!(objects.get(&Name::new("data", "a")).is_none() && objects.get(&Name::new("data", "b")).is_some());
         let mut seen = 0;
         objects.each(|(namespace, name), brief, standing| {

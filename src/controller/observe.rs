@@ -7,6 +7,7 @@ use crate::credential::Key;
 use crate::error::{Class, Failure, Verb};
 use crate::outputs::token_in;
 use crate::policy::{Observed, Ownership, Source, Target, Traits, declared_outputs, is_claimed, ownership, source};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use std::sync::Arc;
@@ -95,12 +96,13 @@ fn traits(ctx: &Context, seen: &Observed) -> Traits {
         ctx.memory.remember_token(uid, Arc::clone(token), end);
     }
     let token = stored.or(known);
+    let now = ctx.clock.now();
     Traits {
         same_key: key_bytes(seen).and_then(|key| ctx.memory.same_key(uid, &key)),
         token,
-        unscheduled_at: ctx.memory.unscheduled_at(uid),
+        unscheduled_at: ctx.memory.unscheduled_at(uid, now),
         // A clock that was set back since does not put everybody off until that time comes again.
-        leading_since: ctx.leading_since.min(ctx.clock.now()),
+        leading_since: if ctx.leading_since > now { Timestamp::UNIX_EPOCH } else { ctx.leading_since },
     }
 }
 

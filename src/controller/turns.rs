@@ -50,9 +50,18 @@ impl Turns {
         true
     }
 
+    /// Has those stand in line whose time has come. Returns how many.
+    pub(super) fn wake(&mut self, now: Duration) -> usize {
+        let before = self.waiting;
+        while self.next_wake().is_some_and(|until| until <= now) {
+            let Some((until, name)) = self.sleepers.pop_first() else { break };
+            self.stand_in_line(name, until);
+        }
+        self.waiting.saturating_sub(before)
+    }
+
     /// The next to be visited, and how long it has waited. Its visit lasts until [`Turns::ended`].
     pub(super) fn next(&mut self, now: Duration) -> Option<(Arc<Name>, Duration)> {
-        self.wake(now);
         let namespace = self.round.pop_front()?;
         let lane = self.lanes.get_mut(&namespace)?;
         let name = lane.pop_front()?;
@@ -93,13 +102,6 @@ impl Turns {
         self.waiting
     }
 
-    fn wake(&mut self, now: Duration) {
-        while self.next_wake().is_some_and(|until| until <= now) {
-            let Some((until, name)) = self.sleepers.pop_first() else { return };
-            self.stand_in_line(name, until);
-        }
-    }
-
     fn stand_in_line(&mut self, name: Arc<Name>, since: Duration) {
         self.places.insert(Arc::clone(&name), Place::Waiting { since });
         self.waiting = self.waiting.saturating_add(1);
@@ -134,6 +136,7 @@ mod tests {
     }
 
     fn next(turns: &mut Turns, now: u64) -> Option<String> {
+        turns.wake(seconds(now));
         turns.next(seconds(now)).map(|(name, _)| format!("{}/{}", name.namespace, name.name))
     }
 
@@ -187,6 +190,7 @@ mod tests {
         }
         assert_eq!(turns.next_wake(), Some(seconds(10)));
         assert_eq!(next(&mut turns, 9), None);
+        assert_eq!(turns.wake(seconds(12)), 1);
         assert_eq!(
             turns.next(seconds(12)).map(|(name, waited)| (name.name.clone(), waited)),
             Some(("2".into(), seconds(2)))
@@ -223,6 +227,7 @@ mod tests {
                         turns.ask(name(names[which]), seconds(now));
                         owed.insert(name(names[which]));
                     }
+                    2 if turns.wake(seconds(now)) > 6 => prop_assert!(false, "too many wake"),
                     2 => if let Some((visited, _)) = turns.next(seconds(now)) {
                         prop_assert!(!open.contains(&visited));
                         owed.remove(&*visited);

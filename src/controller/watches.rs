@@ -45,10 +45,10 @@ impl Gate {
         }
     }
 
-    /// Opens, and lets through everybody who is known.
-    pub fn open(&self, everybody: HashSet<Name>) {
+    /// Opens, then lets through everybody who is known: whoever is noted meanwhile comes through by itself.
+    pub fn open(&self, everybody: impl FnOnce() -> HashSet<Name>) {
         self.open.store(true, Ordering::Release);
-        self.queue.ask(everybody);
+        self.queue.ask(everybody());
     }
 }
 
@@ -214,10 +214,13 @@ impl Watches {
         }
     }
 
-    /// Without the right to watch Secrets they are read again every few minutes: nobody waits for the list.
+    /// Without the right to watch Secrets they are read again every few minutes: nobody waits for the list, and
+    /// whoever sleeps until the next check is told.
     fn forbidden(&self, resource: &str) {
         if resource == "secrets" {
-            self.index.set_watched(self.namespace.as_deref(), false);
+            if self.index.set_watched(self.namespace.as_deref(), false) {
+                self.gate.visit(self.index.credentials(self.namespace.as_deref()).into_iter().collect());
+            }
             self.known.secrets.cancel();
         }
     }

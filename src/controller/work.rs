@@ -61,19 +61,34 @@ async fn a_beat() {
 
 /// One visit, whatever comes of it.
 async fn turn(ctx: Arc<Context>, (queue, name): (Arc<WorkQueue>, Arc<Name>), objects: Arc<Objects>) {
-    let wait = match objects.get(&name) {
+    let mut turn = Turn { queue, name, wait: Some(AFTER_PANIC) };
+    let name = &*turn.name;
+    let wait = match objects.get(name) {
         Some(object) => {
             let uid = object.meta().uid.clone().unwrap_or_default();
-            let wait = visit(&ctx, &name, object).await;
+            let wait = visit(&ctx, name, object).await;
             // The watch may have been faster than the answer to what was written.
-            if let Some(version) = objects.version(&name) {
+            if let Some(version) = objects.version(name) {
                 ctx.memory.delivered(&uid, &version);
             }
             wait
         }
         None => None,
     };
-    queue.ended(name, wait);
+    turn.wait = wait;
+}
+
+/// Somebody's turn: it ends however the visit does.
+struct Turn {
+    queue: Arc<WorkQueue>,
+    name: Arc<Name>,
+    wait: Option<Duration>,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.queue.ended(Arc::clone(&self.name), self.wait);
+    }
 }
 
 /// Returns after how long to look again; `None`: when somebody asks.
@@ -87,7 +102,7 @@ async fn visit(ctx: &Context, name: &Name, object: Guarded) -> Option<Duration> 
     let visited = AssertUnwindSafe(timed(ctx, object)).catch_unwind().instrument(span.clone()).await;
     let _entered = span.entered();
     let Ok(result) = visited else {
-        drop(work);
+        work.end(Ended::Panic);
         tracing::error!("the visit panicked");
         return Some(AFTER_PANIC);
     };

@@ -44,7 +44,9 @@ impl WorkQueue {
     /// The next to be visited. Its visit lasts until [`WorkQueue::ended`].
     pub(super) fn next(&self) -> Option<Arc<Name>> {
         let mut turns = self.turns();
-        let (name, waited) = turns.next(self.clock.monotonic())?;
+        let now = self.clock.monotonic();
+        (0..turns.wake(now)).for_each(|_| self.metrics.queued());
+        let (name, waited) = turns.next(now)?;
         self.metrics.waiting(turns.waiting());
         self.metrics.waited(waited);
         Some(name)

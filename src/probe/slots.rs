@@ -1,7 +1,7 @@
 //! May one more conversation with this provider begin now? A few at a time, and a quarter of them for one namespace,
 //! so that neither a hanging provider nor a busy tenant stalls others.
 //!
-//! Time is passed in, since a fixed point. Whoever has to wait is told until when and sent away.
+//! Whoever has to wait waits a moment in line at the most, then is told until when and sent away.
 
 use super::budget::Turns;
 use crate::clock::Clock;

@@ -85,7 +85,7 @@ async fn operate(stage: &Stage, secret: &str, left: Arc<AtomicUsize>, stop: Canc
     });
     tokio::spawn(work(ctx, (waiting, objects), (pulse, stop)));
     known.wait(SecretWatch::Metadata).await;
-    gate.open(index.credentials(namespace.as_deref()));
+    gate.open(|| index.credentials(namespace.as_deref()));
 }
 
 /// Waits until so many panics are not left any more.

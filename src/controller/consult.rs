@@ -69,8 +69,7 @@ pub(super) async fn consult(
     let options = CheckOptions {
         depth: check.depth,
         proved: check.proved,
-        // The last check may have been of another key, and so of another account.
-        asked_before: last_check(seen).filter(|_| check.proved && check.again),
+        asked_before: check.asked_before,
         namespace: Name::of(&object.metadata).namespace,
         since: since(seen, check, now),
     };

@@ -273,7 +273,9 @@ mod tests {
             objects.put(delivered(&changing));
         }
         assert!(objects.read().words.len() <= 512);
-        ["a", "c"].into_iter().for_each(|gone| objects.remove(&Name::new("data", gone)));
+        for gone in ["a", "c"] {
+            objects.remove(&Name::new("data", gone));
+        }
         assert!(objects.get(&Name::new("data", "a")).is_none() && objects.get(&Name::new("data", "b")).is_some());
         let mut seen = 0;
         objects.each(|(namespace, name), brief, standing| {

@@ -39,8 +39,8 @@ pub struct Check {
     pub unscheduled: bool,
     /// Whether the key was accepted before, or takes the place of one that is.
     pub proved: bool,
-    /// Whether the last check was of these very bytes, at this account.
-    pub again: bool,
+    /// When these very bytes were checked last, if they were accepted then.
+    pub asked_before: Option<Timestamp>,
     /// Whether a claim is stored before the call, because the call mints a token.
     pub claim: bool,
 }
@@ -156,11 +156,12 @@ fn check(seen: &Observed, recall: &Recall, unscheduled: bool, now: Timestamp) ->
     let audited = recall.validation.last_scope_audit_time.as_ref();
     let audit =
         provider.is_some_and(Provider::audits) && audited.is_none_or(|last| after(last.0, AUDIT_INTERVAL) <= now);
+    let accepted = recall.standing == Standing::Accepted;
     Check {
         depth: if audit { Depth::LeastPrivilege } else { Depth::Declared },
         unscheduled,
-        proved: recall.standing == Standing::Accepted || follows_a_proved_key(seen, recall),
-        again: recall.carried,
+        proved: accepted || follows_a_proved_key(seen, recall),
+        asked_before: recall.validation.last_check_time.as_ref().map(|last| last.0).filter(|_| accepted),
         claim: mints(seen),
     }
 }

@@ -51,7 +51,7 @@ pub(super) fn retry_after(value: &str, date: Option<Timestamp>, now: Timestamp) 
     Some(wait.min(LONGEST_WAIT)).filter(|wait| !wait.is_zero())
 }
 
-/// [`retry_after`], from the two headers as they came.
+/// `retry_after`, from the two headers as they came.
 #[must_use]
 pub fn wanted_wait(value: &str, date: Option<&str>, now: Timestamp) -> Option<Duration> {
     retry_after(value, date.and_then(http_date), now)

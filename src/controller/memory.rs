@@ -139,3 +139,24 @@ impl Memory {
         self.lock().retain(|uid, _| uids.contains(uid));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_puts_off_unscheduled_checks_by_half_a_minute_at_the_most() {
+        let memory = Memory::new().unwrap();
+        memory.take_unscheduled("a", at(10_000));
+        assert!(memory.unscheduled_at("a", at(10_000)) <= at(10_000));
+        memory.take_unscheduled("a", at(10_000));
+        assert_eq!(memory.unscheduled_at("a", at(10_000)), at(10_030));
+        assert_eq!(memory.unscheduled_at("a", at(1_000)), at(1_030));
+        memory.take_unscheduled("a", at(1_030));
+        assert_eq!(memory.unscheduled_at("a", at(1_030)), at(1_060));
+    }
+}

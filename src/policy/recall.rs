@@ -102,7 +102,9 @@ fn no_later_than(now: Timestamp, mut stored: ValidationStatus) -> ValidationStat
         (&mut stored.outage_start_time, now),
         (&mut stored.last_scope_audit_time, now),
     ] {
-        time.iter_mut().for_each(|time| time.0 = time.0.min(latest));
+        if let Some(time) = time {
+            time.0 = time.0.min(latest);
+        }
     }
     stored
 }

@@ -5,6 +5,8 @@ mod act;
 mod consult;
 mod events;
 mod few;
+#[cfg(test)]
+mod fixtures;
 mod health;
 mod index;
 mod jumps;
@@ -171,6 +173,11 @@ impl Context {
         let spread = jittered(REREAD_SPREAD, seen.uid(), "reread");
         next.into_iter().chain([after(self.now(), REREAD.saturating_add(spread))]).min()
     }
+}
+
+/// Since when this process leads; a clock that was set back since puts nobody off until that time comes again.
+fn led_since(leading_since: Timestamp, now: Timestamp) -> Timestamp {
+    if leading_since > now { Timestamp::UNIX_EPOCH } else { leading_since }
 }
 
 fn whole(time: Timestamp) -> Timestamp {

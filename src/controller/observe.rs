@@ -1,13 +1,12 @@
 //! What is there? Reads the source and the outputs of one credential; judges nothing and writes nothing.
 
-use super::Context;
 use super::name::{Name, Sight};
+use super::{Context, led_since};
 use crate::api::{ConditionType, Conditions, ConnectorCredential, Output, Reason};
 use crate::credential::Key;
 use crate::error::{Class, Failure, Verb};
 use crate::outputs::token_in;
 use crate::policy::{Observed, Ownership, Source, Target, Traits, declared_outputs, is_claimed, ownership, source};
-use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use std::sync::Arc;
@@ -101,8 +100,7 @@ fn traits(ctx: &Context, seen: &Observed) -> Traits {
         same_key: key_bytes(seen).and_then(|key| ctx.memory.same_key(uid, &key)),
         token,
         unscheduled_at: ctx.memory.unscheduled_at(uid, now),
-        // A clock that was set back since does not put everybody off until that time comes again.
-        leading_since: if ctx.leading_since > now { Timestamp::UNIX_EPOCH } else { ctx.leading_since },
+        leading_since: led_since(ctx.leading_since, now),
     }
 }
 

@@ -1,5 +1,6 @@
 //! How does each credential stand, for metrics? Read from the store at each scrape, so that nothing stale remains.
 
+use super::led_since;
 use super::objects::{Brief, Objects};
 use crate::api::{ConditionType, Status};
 use crate::clock::Clock;
@@ -47,7 +48,10 @@ impl ObjectSeries for StoreSeries {
 /// before this process led.
 fn overdue(brief: &Brief, leading_since: Timestamp, now: Timestamp) -> Duration {
     match brief.next_check.filter(|_| brief.active) {
-        Some(next) => Duration::try_from(now.duration_since(next.max(leading_since))).unwrap_or_default(),
+        Some(next) => {
+            let since = next.max(led_since(leading_since, now));
+            Duration::try_from(now.duration_since(since)).unwrap_or_default()
+        }
         None => Duration::ZERO,
     }
 }
@@ -66,4 +70,23 @@ fn standing(stored: &mut dyn Iterator<Item = (&str, &str)>) -> Vec<(ConditionTyp
 
 fn seconds(time: Option<Timestamp>) -> Option<f64> {
     time.map(|time| time.as_duration().as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_was_set_back_hides_no_check_that_is_overdue() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let due = |second| {
+            let (expiration, last_success) = (None, None);
+            Brief { provider: None, expiration, next_check: Some(at(second)), last_success, active: true }
+        };
+        // Who leads has made good what was overdue before.
+        assert_eq!(overdue(&due(100), at(5_000), at(5_030)), Duration::from_secs(30));
+        assert_eq!(overdue(&due(5_010), at(5_000), at(5_030)), Duration::from_secs(20));
+        assert_eq!(overdue(&due(6_000), at(5_000), at(5_030)), Duration::ZERO);
+        assert_eq!(overdue(&due(100), at(90_000), at(400)), Duration::from_secs(300), "set back since");
+    }
 }

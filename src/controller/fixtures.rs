@@ -1,0 +1,73 @@
+//! What do tests of the loop run in? A context before an API server that a test makes up.
+
+use super::{Context, Index, Memory, Name, WorkQueue, queue};
+use crate::api::ConnectorCredential;
+use crate::args::SecretWatch;
+use crate::clock::{Clock, SystemClock};
+use crate::config::Settings;
+use crate::leader::Fence;
+use crate::metrics::Metrics;
+use crate::probe::{Limits, Prober};
+use futures::FutureExt as _;
+use http::{Request, Response};
+use kube::client::Body;
+use serde_json::json;
+use std::convert::Infallible;
+use std::sync::Arc;
+
+pub(super) fn name(name: &str) -> Name {
+    Name::new("data", name)
+}
+
+/// A credential that declares these outputs, younger by its number.
+pub(super) fn declaring(name: &str, age: u8, outputs: &[&str]) -> ConnectorCredential {
+    let outputs: Vec<_> = outputs.iter().map(|output| json!({"secretName": output})).collect();
+    let object = json!({
+        "apiVersion": "connector-operator.io/v1alpha1", "kind": "ConnectorCredential",
+        "metadata": {
+            "name": name, "namespace": "data", "uid": name, "generation": 1, "resourceVersion": "1",
+            "creationTimestamp": format!("2026-03-01T00:00:{age:02}Z"),
+        },
+        "spec": {"provider": {"zenflow": {}}, "keySecretRef": {"name": "source"}, "outputs": outputs},
+    });
+    serde_json::from_value(object).unwrap()
+}
+
+/// An API server that answers everything in this way.
+pub(super) fn client<F>(answer: impl Fn() -> F + Send + 'static) -> kube::Client
+where
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    let service = tower::service_fn(move |_: Request<Body>| answer().map(Ok::<_, Infallible>));
+    kube::Client::new(service, "data")
+}
+
+/// One that never answers.
+pub(super) fn silence() -> kube::Client {
+    client(std::future::pending)
+}
+
+pub(super) fn waiting() -> Arc<WorkQueue> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    Arc::new(WorkQueue::new(Arc::clone(&clock), Arc::new(Metrics::new(clock, 1))))
+}
+
+pub(super) fn context(client: kube::Client) -> Context {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let sites = Arc::new(Settings::default());
+    let (events, _) = queue();
+    Context {
+        client,
+        index: Arc::new(Index::default()),
+        memory: Arc::new(Memory::new().unwrap()),
+        prober: Prober::new(Arc::clone(&sites), Arc::clone(&clock), Limits::for_concurrency(64)).unwrap(),
+        sites,
+        events,
+        metrics: Arc::new(Metrics::new(Arc::clone(&clock), 64)),
+        fence: Fence::open(Arc::clone(&clock)),
+        leading_since: clock.now(),
+        clock,
+        secret_watch: SecretWatch::Metadata,
+        concurrency: 64,
+    }
+}

@@ -156,3 +156,66 @@ fn until(ctx: &Context, next: Timestamp) -> Duration {
     let wait = next.duration_since(ctx.clock.now());
     Duration::try_from(wait).unwrap_or_default().clamp(Duration::from_millis(10), LONGEST_SLEEP)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{client, context, declaring, name, silence, waiting};
+    use super::*;
+    use crate::metrics::Exposition;
+
+    /// A context before this server, and one credential that is visited.
+    fn visited(server: kube::Client) -> (Arc<Context>, (Arc<WorkQueue>, Arc<Name>), Arc<Objects>) {
+        let (ctx, queue, objects) = (Arc::new(context(server)), waiting(), Arc::new(Objects::default()));
+        let object = declaring("erp", 0, &["out"]);
+        let _visits = ctx.index.note(&object);
+        objects.put(kube::core::DeserializeGuard(Ok(object)));
+        queue.ask([name("erp")]);
+        let next = queue.next().expect("it waits");
+        (ctx, (queue, next), objects)
+    }
+
+    /// Whether it is visited when somebody asks.
+    fn may_be_visited(queue: &WorkQueue) -> bool {
+        queue.ask([name("erp")]);
+        queue.next().is_some()
+    }
+
+    #[tokio::test]
+    async fn a_visit_that_panics_is_counted_and_leaves_nothing_under_way() {
+        let server = client(|| async { panic!("a test's panic") });
+        let (ctx, next, objects) = visited(server);
+        let queue = Arc::clone(&next.0);
+        turn(Arc::clone(&ctx), next, objects).await;
+        let text = ctx.metrics.expose(Exposition::Prometheus);
+        for (series, labels) in [
+            ("controller_runtime_reconcile_panics_total", ""),
+            ("controller_runtime_reconcile_errors_total", ""),
+            ("controller_runtime_reconcile_total", ",result=\"error\""),
+        ] {
+            let line = format!("{series}{{controller=\"connectorcredential\"{labels}}} 1\n");
+            assert!(text.contains(&line), "{line} is not in {text}");
+        }
+        assert!(text.contains("controller_runtime_active_workers{controller=\"connectorcredential\"} 0\n"), "{text}");
+        assert!(may_be_visited(&queue));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_turn_that_is_dropped_under_way_leaves_nothing_under_way() {
+        let (ctx, next, objects) = visited(silence());
+        let queue = Arc::clone(&next.0);
+        let dropped = tokio::time::timeout(Duration::from_secs(1), turn(ctx, next, objects)).await;
+        assert!(dropped.is_err(), "it is under way");
+        assert!(may_be_visited(&queue));
+    }
+
+    #[tokio::test]
+    async fn a_panic_outside_of_the_visit_leaves_nothing_under_way() {
+        let (_, (queue, name), _) = visited(silence());
+        let ended = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            let _turn = Turn { queue: Arc::clone(&queue), name, wait: None };
+            panic!("a test's panic");
+        }));
+        assert!(ended.is_err());
+        assert!(may_be_visited(&queue));
+    }
+}

@@ -11,6 +11,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+#[cfg(test)]
+mod tests;
+
 /// What is remembered of a credential.
 #[derive(Default)]
 struct Entry {

@@ -16,6 +16,7 @@ use kube::Client;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +25,9 @@ use tokio_util::sync::CancellationToken;
 const DRAIN: Duration = Duration::from_secs(20);
 /// What is under way when the Lease is lost may take so long: ten seconds of it are over, and others wait for fifteen.
 const LOST: Duration = Duration::from_secs(3);
+
+/// What is still running when all is over is dropped in so long; a name that is being resolved takes half a minute.
+const LEFT: Duration = Duration::from_millis(250);
 
 /// Why the operator cannot start, or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -273,4 +277,37 @@ pub fn prepare(settings: &Settings) -> Result<(), Error> {
     telemetry::forbid_dumps().map_err(|_| Error::System("to forbid core dumps"))?;
     rustls::crypto::ring::default_provider().install_default().map_err(|_| Error::System("a TLS provider"))?;
     telemetry::install(settings.log_format, settings.log_level).map_err(|_| Error::System("a log"))
+}
+
+/// Ends what is left of the process, and sends its last traces. To be called last. Takes two seconds at the most,
+/// whatever is stuck.
+pub fn finish(runtime: Runtime) {
+    runtime.shutdown_timeout(LEFT);
+    telemetry::finish();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    #[test]
+    fn a_name_that_is_being_resolved_keeps_no_process() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let (release, resolved) = mpsc::channel::<()>();
+        let (start, running) = mpsc::channel();
+        // As the system's resolver: it blocks, and cannot be stopped.
+        let _resolving = runtime.spawn_blocking(move || {
+            start.send(()).ok();
+            resolved.recv_timeout(Duration::from_secs(60)).ok();
+        });
+        running.recv_timeout(DRAIN).expect("it begins");
+        let (end, ended) = mpsc::channel();
+        std::thread::spawn(move || {
+            finish(runtime);
+            end.send(()).ok();
+        });
+        assert!(ended.recv_timeout(LEFT * 6).is_ok(), "the process waits for it");
+        drop(release);
+    }
 }

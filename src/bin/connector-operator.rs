@@ -1,7 +1,7 @@
 //! The operator: reads its flags, and runs.
 
 use connector_operator::args::Settings;
-use connector_operator::run::{prepare, run};
+use connector_operator::run::{finish, prepare, run};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -15,7 +15,7 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     };
     let ended = runtime.block_on(run(settings));
-    connector_operator::telemetry::finish();
+    finish(runtime);
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -31,7 +31,7 @@ const A_MOMENT: Duration = Duration::from_millis(100);
 /// API server nothing. Where nobody is served, one goes on without, and the status says so. Who asks nobody needs no room.
 ///
 /// # Errors
-/// When to come back.
+/// When to come back, for whoever has nothing else to do.
 pub(super) async fn line_up(ctx: &Context, object: &ConnectorCredential) -> Result<Option<Slot>, Timestamp> {
     let validation = object.status.as_ref().and_then(|status| status.validation.as_ref());
     let next = validation.and_then(|validation| validation.next_check_time.as_ref()).map(|next| next.0);

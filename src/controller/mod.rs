@@ -46,7 +46,7 @@ use crate::probe::Prober;
 use consult::{Heard, consult, line_up};
 use jiff::Timestamp;
 use kube::core::DeserializeGuard;
-use rest::{Rest, at_rest};
+use rest::{Rest, at_rest, only_waits};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -117,7 +117,8 @@ pub async fn reconcile(ctx: &Context, object: Arc<ConnectorCredential>) -> Resul
     }
     let slot = match line_up(ctx, &object).await {
         Ok(slot) => slot,
-        Err(later) => return Ok(Some(later)),
+        Err(later) if only_waits(ctx, &object) => return Ok(Some(later)),
+        Err(_) => None,
     };
     let mut seen = observe::observe(ctx, object).await?;
     let plan = probe_plan(&seen, ctx.clock.now());

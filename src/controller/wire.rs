@@ -5,6 +5,7 @@ use super::Guarded;
 use crate::api::{
     ConnectorCredential, ConnectorCredentialSpec, ConnectorCredentialStatus, FLUX_REQUESTED_AT, RECONCILE_AT,
 };
+use crate::policy::plan::REQUEST_CHARS;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::Resource;
 use kube::core::DeserializeGuard;
@@ -68,10 +69,10 @@ impl From<WireMeta> for ObjectMeta {
     fn from(meta: WireMeta) -> Self {
         let WireMeta { name, namespace, uid, resource_version, generation, .. } = meta;
         let WireMeta { creation_timestamp, deletion_timestamp, annotations, .. } = meta;
-        // Of annotations only two mean anything; another may be as large as the whole object.
-        let annotations = annotations.map(|mut all| {
-            all.retain(|name, _| [FLUX_REQUESTED_AT, RECONCILE_AT].contains(&name.as_str()));
-            all
+        // Of annotations only two mean anything, and of those the beginning; each may be as large as the whole object.
+        let annotations = annotations.map(|all| {
+            let ours = all.into_iter().filter(|(name, _)| [FLUX_REQUESTED_AT, RECONCILE_AT].contains(&name.as_str()));
+            ours.map(|(name, text)| (name, text.chars().take(REQUEST_CHARS).collect())).collect::<BTreeMap<_, _>>()
         });
         Self {
             name,
@@ -157,5 +158,33 @@ impl Resource for Delivered {
 
     fn meta_mut(&mut self) -> &mut ObjectMeta {
         self.0.meta_mut()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::plan::requests;
+    use serde_json::json;
+
+    #[test]
+    fn of_annotations_only_what_is_used_is_kept() {
+        let long = "ä".repeat(100_000);
+        let object = json!({
+            "metadata": {"name": "erp", "annotations": {RECONCILE_AT: long, FLUX_REQUESTED_AT: "now", "other": long}},
+            "spec": {"provider": {"zenflow": {}}, "keySecretRef": {"name": "source"}},
+        });
+        let whole: ConnectorCredential = serde_json::from_value(object.clone()).unwrap();
+        let malformed = json!({"metadata": object["metadata"], "spec": 5});
+        let Delivered(DeserializeGuard(Ok(kept))) = serde_json::from_str(&object.to_string()).unwrap() else {
+            panic!("it fits");
+        };
+        let Delivered(poison) = serde_json::from_str(&malformed.to_string()).unwrap();
+        assert_eq!(requests(&kept), requests(&whole), "nothing that is used is lost");
+        for meta in [&kept.metadata, poison.meta()] {
+            let all = meta.annotations.clone().unwrap();
+            let sizes: Vec<_> = all.iter().map(|(name, text)| (name.as_str(), text.chars().count())).collect();
+            assert_eq!(sizes, [(RECONCILE_AT, REQUEST_CHARS), (FLUX_REQUESTED_AT, 3)]);
+        }
     }
 }

@@ -118,9 +118,9 @@ fn expiry_notice(outlook: &Outlook, judged: Option<&Judged>) -> Option<Notice> {
 }
 
 fn outage_notice(seen: &Observed, was: Option<Standing>, judged: Option<&Judged>) -> Option<Notice> {
-    let since = judged?.validation.outage_start_time.as_ref()?;
+    judged?.validation.outage_start_time.as_ref()?;
     let known = seen.object.status.as_ref().and_then(|status| status.validation.as_ref());
-    let told = known.is_some_and(|known| known.outage_start_time.as_ref() == Some(since));
+    let told = known.is_some_and(|known| known.outage_start_time.is_some());
     let profile = seen.provider()?.profile();
     if told || was != Some(Standing::Accepted) {
         return None;

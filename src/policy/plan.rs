@@ -186,6 +186,9 @@ pub fn asked_for(object: &ConnectorCredential) -> bool {
         || is_new(flux, status.and_then(|status| status.last_handled_reconcile_at.as_ref()))
 }
 
+/// Of a request by annotation only the beginning is looked at.
+pub const REQUEST_CHARS: usize = 256;
+
 /// The values of the two annotations that ask for a check: ours and Flux's.
 #[must_use]
 pub fn requests(object: &ConnectorCredential) -> (Option<String>, Option<String>) {
@@ -195,7 +198,7 @@ pub fn requests(object: &ConnectorCredential) -> (Option<String>, Option<String>
             .annotations
             .as_ref()
             .and_then(|all| all.get(name))
-            .map(|text: &String| text.chars().take(256).collect())
+            .map(|text: &String| text.chars().take(REQUEST_CHARS).collect())
     };
     (annotation(RECONCILE_AT), annotation(FLUX_REQUESTED_AT))
 }

@@ -67,7 +67,7 @@ impl Recall {
 pub fn recall(seen: &Observed, resolved: &Resolved, now: Timestamp) -> Recall {
     let subject = subject(&seen.object.spec, &seen.site);
     let status = seen.object.status.clone().unwrap_or_default();
-    let stored = status.validation.clone().unwrap_or_default();
+    let stored = no_later_than(now, status.validation.clone().unwrap_or_default());
     let about_this = stored.subject.as_deref() == Some(subject.as_str());
     let same_key = same_key(seen, resolved, &status, about_this);
     if !(about_this && same_key) {
@@ -89,6 +89,24 @@ pub fn recall(seen: &Observed, resolved: &Resolved, now: Timestamp) -> Recall {
         over_privileged: stored_finding(&status.conditions, ConditionType::OverPrivileged),
         token: status.token,
     }
+}
+
+/// What lies in the future was stored before the clock was set back: it counts from now on. The last check keeps its
+/// time, which is how that is noticed; a rejection comes a second after the last success, to be told from a denial.
+fn no_later_than(now: Timestamp, mut stored: ValidationStatus) -> ValidationStatus {
+    let now = schedule::whole_second(now);
+    let refused = if pending(&stored) == Some(Pending::Rejection) { after(now, schedule::A_SECOND) } else { now };
+    for (time, latest) in [
+        (&mut stored.last_success_time, now),
+        (&mut stored.first_rejection_time, refused),
+        (&mut stored.outage_start_time, now),
+        (&mut stored.last_scope_audit_time, now),
+    ] {
+        if let Some(time) = time {
+            time.0 = time.0.min(latest);
+        }
+    }
+    stored
 }
 
 fn nothing_known(same_key: bool, carried: bool, validation: ValidationStatus) -> Recall {

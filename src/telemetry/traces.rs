@@ -10,7 +10,8 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 use std::env::var_os;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::OnceLock;
+use std::sync::{OnceLock, mpsc};
+use std::thread;
 use std::time::Duration;
 use tracing_subscriber::layer::Layer;
 use tracing_subscriber::registry::LookupSpan;
@@ -20,8 +21,8 @@ const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP
 const DISABLED: &str = "OTEL_SDK_DISABLED";
 /// Either may name the service.
 const SERVICE: [&str; 2] = ["OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES"];
-/// A collector that does not answer costs spans, and at the end this long.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// A collector that does not answer costs spans, and at the end this long: whoever has lost the Lease ends soon.
+const PATIENCE: Duration = Duration::from_millis(1500);
 /// An answer says nothing that is read.
 const LONGEST_ANSWER: usize = 64 * 1024;
 
@@ -44,7 +45,19 @@ where
 /// Sends what is left.
 pub(super) fn finish() {
     if let Some(provider) = PROVIDER.get() {
+        shut(provider.clone());
+    }
+}
+
+/// The provider keeps to its time but for the end of its own thread, which may wait long for a name: that is left behind.
+fn shut(provider: SdkTracerProvider) {
+    let (done, ended) = mpsc::channel();
+    let shutting = thread::Builder::new().spawn(move || {
         let _lost = provider.shutdown_with_timeout(PATIENCE);
+        let _left = done.send(());
+    });
+    if shutting.is_ok() {
+        let _late = ended.recv_timeout(PATIENCE);
     }
 }
 
@@ -105,5 +118,44 @@ impl HttpClient for Sender {
         Self: 'b,
     {
         Box::pin(std::future::ready(self.runtime.block_on(self.send(request))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use opentelemetry::trace::{Span as _, Tracer as _};
+    use opentelemetry_sdk::error::OTelSdkResult;
+    use opentelemetry_sdk::trace::SpanData;
+    use std::sync::Mutex;
+
+    /// An exporter whose end waits, as a runtime does for a name that is being resolved.
+    #[derive(Debug)]
+    struct Stuck(Mutex<mpsc::Receiver<()>>);
+
+    impl opentelemetry_sdk::trace::SpanExporter for Stuck {
+        async fn export(&self, _: Vec<SpanData>) -> OTelSdkResult {
+            Ok(())
+        }
+    }
+
+    impl Drop for Stuck {
+        fn drop(&mut self) {
+            let _released = self.0.lock().unwrap().recv_timeout(Duration::from_secs(60));
+        }
+    }
+
+    #[test]
+    fn an_exporter_that_does_not_end_is_left_behind() {
+        let (release, stuck) = mpsc::channel::<()>();
+        let provider = SdkTracerProvider::builder().with_batch_exporter(Stuck(Mutex::new(stuck))).build();
+        provider.tracer("test").start("visit").end();
+        let (done, ended) = mpsc::channel();
+        thread::spawn(move || {
+            shut(provider);
+            done.send(()).ok();
+        });
+        assert!(ended.recv_timeout(PATIENCE * 6).is_ok(), "the process waits for it");
+        drop(release);
     }
 }

@@ -13,6 +13,7 @@ mod pairs;
 mod patience;
 mod refusals;
 mod rotation;
+mod waiting;
 
 use crate::controller::cast::Act;
 use crate::simulator::IssuedKey;

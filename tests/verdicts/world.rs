@@ -10,7 +10,8 @@ use connector_operator::config::Settings;
 use connector_operator::controller::{Context, Index, Memory, Name, Queue, Sight, queue, reconcile, retry_after};
 use connector_operator::leader::Fence;
 use connector_operator::metrics::Metrics;
-use connector_operator::probe::{Limits, Prober};
+use connector_operator::probe::{Limits, Line, Prober};
+use connector_operator::providers::ProviderKind;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::{Value, json};
@@ -210,6 +211,22 @@ impl World {
         }
     }
 
+    /// Somebody else of the namespace talks to this provider, where one may at a time; time passes meanwhile.
+    pub(crate) async fn run_in_line(&mut self, kind: ProviderKind, time: Duration) {
+        let Line::Ours(taken) = self.ctx.prober.line_up(kind, NAMESPACE).await else { panic!("the line is free") };
+        let clock = Arc::clone(&self.clock);
+        let passing = tokio::spawn(async move {
+            let mut beat = tokio::time::interval(TICK);
+            loop {
+                beat.tick().await;
+                clock.0.lock().expect("no test panicked here").0 += TICK;
+            }
+        });
+        self.run_for(time).await;
+        passing.abort();
+        drop(taken);
+    }
+
     /// Lets time pass without a visit, as a host that sleeps does; then visits whoever is due.
     pub(crate) async fn sleep(&mut self, time: Duration) {
         self.set_clock(self.clock.monotonic() + time);
@@ -252,6 +269,9 @@ impl World {
         self.wakes.insert(name.clone(), self.clock.monotonic() + wait);
     }
 }
+
+/// The set clock goes in such steps where it goes.
+const TICK: Duration = Duration::from_millis(10);
 
 /// A credential is also looked at for no reason.
 const IDLE: Duration = Duration::from_secs(10 * 60);

@@ -104,3 +104,74 @@ fn steps_by_the_minute_cost_one_exchange_each_at_the_most() {
         assert!(world.checks <= before + 2, "at most two a minute");
     }
 }
+
+/// A world in which this was said a day and more from now, by the clock as it is now.
+fn said_in_the_future(says: &[Says]) -> World {
+    let mut world = World::accepted();
+    world.pass(STEP);
+    for says in says {
+        world.next_check(*says);
+    }
+    world.expect("Ready/Published");
+    back(&mut world, STEP);
+    world
+}
+
+#[test]
+fn two_refusals_a_minute_apart_count_also_when_the_success_or_the_first_lies_in_the_future() {
+    for (before, says, ends) in [
+        (vec![Yes], No, "KeyRejected!/LastKnownGood"),
+        (vec![Yes, No], No, "KeyRejected!/LastKnownGood"),
+        (vec![Yes], Denied, "AccessDenied!/LastKnownGood"),
+        (vec![Yes, Denied], Denied, "AccessDenied!/LastKnownGood"),
+    ] {
+        let mut world = said_in_the_future(&before);
+        let start = world.now;
+        world.says = says;
+        for _ in 0..2 {
+            world.visit();
+            world.expect("Ready/Published");
+            world.pass(Duration::from_secs(30));
+        }
+        world.next_check(says);
+        world.expect(ends);
+        assert!(world.now <= crate::policy::after(start, MINUTE * 2), "{before:?} then {says:?}: {}", world.now);
+    }
+}
+
+#[test]
+fn a_rejection_in_the_future_is_not_confirmed_by_a_denial_now() {
+    let mut world = said_in_the_future(&[Yes, No]);
+    world.says = Denied;
+    world.visit();
+    world.pass(MINUTE).visit();
+    world.expect("Ready/Published");
+    let mut world = said_in_the_future(&[Yes, Denied]);
+    world.says = No;
+    world.visit();
+    world.expect("Ready/Published");
+}
+
+#[test]
+fn an_outage_that_began_in_the_future_is_trusted_for_a_day_from_now_and_told_once() {
+    let mut world = said_in_the_future(&[Silent]);
+    let start = world.now;
+    assert_eq!(world.visit().events.len(), 0, "it was told");
+    while world.now < crate::policy::after(start, DAY) {
+        world.expect("Ready/Published");
+        world.pass(HOUR).visit();
+    }
+    world.expect("ProviderUnavailable~/LastKnownGood");
+}
+
+#[test]
+fn an_audit_in_the_future_is_repeated_a_day_from_now() {
+    let mut world = said_in_the_future(&[Yes]);
+    let mut validation = world.status().validation.clone().unwrap();
+    validation.last_scope_audit_time = validation.last_success_time.clone();
+    world.object.status.as_mut().unwrap().validation = Some(validation);
+    world.says = Silent;
+    world.visit();
+    let kept = world.status().validation.clone().unwrap().last_scope_audit_time.unwrap().0;
+    assert_eq!(kept, world.now);
+}

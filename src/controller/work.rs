@@ -163,15 +163,29 @@ mod tests {
     use super::*;
     use crate::metrics::Exposition;
 
-    /// A context before this server, and one credential that is visited.
-    fn visited(server: kube::Client) -> (Arc<Context>, (Arc<WorkQueue>, Arc<Name>), Arc<Objects>) {
-        let (ctx, queue, objects) = (Arc::new(context(server)), waiting(), Arc::new(Objects::default()));
-        let object = declaring("erp", 0, &["out"]);
-        let _visits = ctx.index.note(&object);
-        objects.put(kube::core::DeserializeGuard(Ok(object)));
-        queue.ask([name("erp")]);
-        let next = queue.next().expect("it waits");
-        (ctx, (queue, next), objects)
+    /// One credential whose turn has begun.
+    struct Begun {
+        ctx: Arc<Context>,
+        queue: Arc<WorkQueue>,
+        name: Arc<Name>,
+        objects: Arc<Objects>,
+    }
+
+    impl Begun {
+        fn before(server: kube::Client) -> Self {
+            let (ctx, queue, objects) = (Arc::new(context(server)), waiting(), Arc::new(Objects::default()));
+            let object = declaring("erp", 0, &["out"]);
+            let _visits = ctx.index.note(&object);
+            objects.put(kube::core::DeserializeGuard(Ok(object)));
+            queue.ask([name("erp")]);
+            let name = queue.next().expect("it waits");
+            Self { ctx, queue, name, objects }
+        }
+
+        async fn turn(&self) {
+            let next = (Arc::clone(&self.queue), Arc::clone(&self.name));
+            turn(Arc::clone(&self.ctx), next, Arc::clone(&self.objects)).await;
+        }
     }
 
     /// Whether it is visited when somebody asks.
@@ -183,10 +197,9 @@ mod tests {
     #[tokio::test]
     async fn a_visit_that_panics_is_counted_and_leaves_nothing_under_way() {
         let server = client(|| async { panic!("a test's panic") });
-        let (ctx, next, objects) = visited(server);
-        let queue = Arc::clone(&next.0);
-        turn(Arc::clone(&ctx), next, objects).await;
-        let text = ctx.metrics.expose(Exposition::Prometheus);
+        let begun = Begun::before(server);
+        begun.turn().await;
+        let text = begun.ctx.metrics.expose(Exposition::Prometheus);
         for (series, labels) in [
             ("controller_runtime_reconcile_panics_total", ""),
             ("controller_runtime_reconcile_errors_total", ""),
@@ -196,21 +209,20 @@ mod tests {
             assert!(text.contains(&line), "{line} is not in {text}");
         }
         assert!(text.contains("controller_runtime_active_workers{controller=\"connectorcredential\"} 0\n"), "{text}");
-        assert!(may_be_visited(&queue));
+        assert!(may_be_visited(&begun.queue));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_turn_that_is_dropped_under_way_leaves_nothing_under_way() {
-        let (ctx, next, objects) = visited(silence());
-        let queue = Arc::clone(&next.0);
-        let dropped = tokio::time::timeout(Duration::from_secs(1), turn(ctx, next, objects)).await;
+        let begun = Begun::before(silence());
+        let dropped = tokio::time::timeout(Duration::from_secs(1), begun.turn()).await;
         assert!(dropped.is_err(), "it is under way");
-        assert!(may_be_visited(&queue));
+        assert!(may_be_visited(&begun.queue));
     }
 
     #[tokio::test]
     async fn a_panic_outside_of_the_visit_leaves_nothing_under_way() {
-        let (_, (queue, name), _) = visited(silence());
+        let Begun { queue, name, .. } = Begun::before(silence());
         let ended = std::panic::catch_unwind(AssertUnwindSafe(|| {
             let _turn = Turn { queue: Arc::clone(&queue), name, wait: None };
             panic!("a test's panic");

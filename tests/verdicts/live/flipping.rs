@@ -2,6 +2,7 @@
 
 use super::audit::Mark;
 use super::{calls, calls_about, pass, short_or_full, with_scopes};
+use crate::controller::cast;
 use crate::support::await_object::await_object;
 use crate::support::stage::{SOON, Stage, is, value};
 use connector_operator::api::ConditionType;
@@ -45,34 +46,36 @@ async fn a16_a_secret_that_flips_ten_times_a_second_costs_few_calls_and_its_last
 #[tokio::test(flavor = "multi_thread")]
 async fn a16_a_secret_that_is_relabelled_or_applied_again_asks_nobody_and_a_corrected_key_is_published_at_once() {
     let stage = Stage::set("relabelled").await;
-    let wrong = stage.wrong_key(crate::simulator::Provider::ZenFlow);
-    stage.put_secret("source", &[("api-key", &wrong)]).await;
-    stage.declare("erp", serde_json::from_str(SPEC).expect("a spec")).await;
-    stage.until_is("erp", ConditionType::Stalled, ("True", "KeyRejected")).await;
+    // The account's budget would not hold back a second question about this key.
+    let act = cast::inflow();
+    let wrong = stage.wrong_key(act.provider);
+    stage.put_secret(&act.source(), &[("api-key", &wrong)]).await;
+    stage.declare(act.name, act.spec()).await;
+    stage.until_is(act.name, ConditionType::Stalled, ("True", "KeyRejected")).await;
     let (asked, secrets) = (calls(&stage), stage.secrets());
     assert_eq!(asked, 1);
     let mark = Mark::now(&stage.bed);
     for n in 0..20 {
         let labelled = json!({"metadata": {"labels": {"round": n.to_string()}}});
-        secrets.patch("source", &Default::default(), &Patch::Merge(labelled)).await.expect("it is there");
-        let version = stage.put_secret("source", &[("api-key", &wrong)]).await.metadata.resource_version;
+        secrets.patch(&act.source(), &Default::default(), &Patch::Merge(labelled)).await.expect("it is there");
+        let version = stage.put_secret(&act.source(), &[("api-key", &wrong)]).await.metadata.resource_version;
         if n == 19 {
             let seen = |object: &connector_operator::api::ConnectorCredential| {
                 let source = object.status.as_ref().and_then(|status| status.source.as_ref());
                 source.map(|source| &source.resource_version) == version.as_ref()
             };
-            stage.until("erp", seen).await;
+            stage.until(act.name, seen).await;
         }
     }
     assert_eq!(calls(&stage), asked, "the same bytes are no reason to ask");
     assert!(mark.deeds(&stage.bed, &stage.namespace).statuses <= 20, "a version at the most");
-    let right = stage.issue(with_scopes(&["read:orders"]));
+    let right = stage.issue(act.new_key());
     let since = Instant::now();
-    stage.put_secret("source", &[("api-key", &right.key)]).await;
-    stage.until_secret("erp-auth", |secret| value(secret, "api-key").as_deref() == Some(right.key.as_str())).await;
+    stage.put_secret(&act.source(), &[("api-key", &right.key)]).await;
+    stage.until_secret(&act.output(), |secret| value(secret, "api-key").as_deref() == Some(right.key.as_str())).await;
     let took = since.elapsed();
     assert!(took < Duration::from_secs(5), "{took:?}");
-    let ready = stage.until_ready("erp").await;
+    let ready = stage.until_ready(act.name).await;
     assert!(is(&ready, ConditionType::Authenticated, ("True", "KeyAccepted")));
     stage.finish().await;
 }

@@ -9,6 +9,7 @@ mod junk;
 mod lines;
 mod neighbours;
 mod outage;
+mod owners;
 mod pairs;
 mod patience;
 mod refusals;

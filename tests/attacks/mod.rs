@@ -13,6 +13,7 @@ mod owners;
 mod pairs;
 mod patience;
 mod refusals;
+mod rights;
 mod rotation;
 mod waiting;
 

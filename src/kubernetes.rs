@@ -2,6 +2,8 @@
 //!
 //! Nothing is inferred: no `KUBE_RS_DEBUG_*`, no proxy of the environment, no retries behind our back.
 
+mod travel;
+
 use crate::error::refused_by_system;
 use crate::metrics::Metrics;
 use kube::client::ClientBuilder;
@@ -11,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tower::timeout::TimeoutLayer;
+use travel::travel;
 
 /// To be connected.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -98,7 +101,7 @@ pub async fn chosen(choice: Choice<'_>) -> Result<Config, Error> {
             Err(error) => return Err(Error::UseServiceAccount(incomplete(&error))),
         },
     };
-    Ok(limited(config))
+    Ok(config)
 }
 
 /// The names of the contexts of these files, or of the default kubeconfig; none if they cannot be read.
@@ -122,15 +125,9 @@ pub fn client(config: Config, metrics: &Arc<Metrics>) -> Result<Client, Error> {
 /// [`Error::BuildClient`], when TLS or authentication cannot be set up.
 pub fn client_within(limit: Duration, config: Config, metrics: &Arc<Metrics>) -> Result<Client, Error> {
     let host = config.cluster_url.authority().map(ToString::to_string).unwrap_or_default();
-    let builder = ClientBuilder::try_from(limited(config)).map_err(|_| Error::BuildClient)?;
+    let builder = ClientBuilder::new(travel(&config)?, config.default_namespace);
     let limits = TimeoutLayer::new(limit);
     Ok(builder.with_layer(&limits).with_layer(&metrics.requests(&host)).build())
-}
-
-fn limited(mut config: Config) -> Config {
-    config.default_retry = false;
-    config.connect_timeout = Some(CONNECT_TIMEOUT);
-    config
 }
 
 fn read_file(path: &Path) -> Result<Kubeconfig, Error> {

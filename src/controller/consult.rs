@@ -73,12 +73,13 @@ pub(super) async fn consult(
         namespace: Name::of(&object.metadata).namespace,
         since: since(seen, check, now),
     };
-    ctx.must_lead()?;
     let heard = match ctx.prober.turn_in_line(provider, &resolved.key, (&options, slot)).await {
         Turn::Over(Outcome::Later { at, .. }) => return Ok(Heard::Later(at)),
         Turn::Over(Outcome::NotAsked(_)) => return Ok(Heard::Nothing),
         Turn::Over(Outcome::Checked { checked, .. }) => checked,
         Turn::Ours(granted) => {
+            // The turn may have been waited for.
+            ctx.must_lead()?;
             if check.claim {
                 // What must not happen twice rests on the Lease itself, not on our clock.
                 if !ctx.fence.confirm().await {
@@ -154,4 +155,52 @@ async fn claim(ctx: &Context, seen: &mut Observed, now: Timestamp) -> Result<(),
     let status = policy::claim(seen, now);
     seen.object = apply_status(ctx, &seen.object, &status, Guard::Version).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{context, declaring, silence};
+    use super::*;
+    use crate::config::Settings;
+    use crate::policy::{Plan, Source, Traits, probe_plan};
+    use crate::probe::{Limits, Prober};
+    use k8s_openapi::api::core::v1::Secret;
+    use serde_json::json;
+    use std::collections::BTreeSet;
+
+    fn seen(ctx: &Context) -> Observed {
+        let secret: Secret = serde_json::from_value(json!({
+            "metadata": {"name": "source", "uid": "s", "resourceVersion": "1"},
+            "data": {"api-key": k8s_openapi::ByteString(b"zenflow_live_EXAMPLE_canary".to_vec())},
+        }))
+        .unwrap();
+        Observed {
+            object: Arc::new(declaring("erp", 0, &["out"])),
+            source: Source::Found(Box::new(secret)),
+            targets: Vec::new(),
+            dropped: Vec::new(),
+            claimed: BTreeSet::new(),
+            site: ctx.sites.site(ProviderKind::ZenFlow).clone(),
+            traits: Traits::default(),
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_loses_the_lease_while_it_waits_in_line_calls_nobody() {
+        let mut ctx = context(silence());
+        // Nobody listens there.
+        let settings = "providers: {zenflow: {endpoint: 'http://127.0.0.1:9'}}";
+        ctx.sites = Arc::new(Settings::parse(settings).unwrap());
+        let limits = Limits::for_concurrency(8);
+        ctx.prober = Prober::new(Arc::clone(&ctx.sites), Arc::clone(&ctx.clock), limits).unwrap();
+        let mut seen = seen(&ctx);
+        let Plan::Due(check) = probe_plan(&seen, ctx.clock.now()) else { panic!("it was never checked") };
+        let Line::Ours(taken) = ctx.prober.line_up(ProviderKind::ZenFlow, "data").await else { panic!("it is free") };
+        let meanwhile = async {
+            ctx.fence.lose();
+            drop(taken);
+        };
+        let (heard, ()) = tokio::join!(biased; consult(&ctx, &mut seen, (check, None)), meanwhile);
+        assert!(heard.is_err_and(|failure| failure.resource == "leases"), "it asked");
+    }
 }

@@ -2,6 +2,7 @@
 //! in `policy`.
 
 mod act;
+mod compact;
 mod consult;
 mod events;
 mod few;

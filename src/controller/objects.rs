@@ -4,6 +4,7 @@
 //! Conditions make up most of a status and say the same of most objects: each combination of words is kept once.
 
 use super::Guarded;
+use super::compact::{pack, unpack};
 use super::name::Name;
 use super::wire::{Versioned, Wire};
 use crate::api::{ConditionType, Conditions, ConnectorCredential};
@@ -109,7 +110,9 @@ impl Objects {
     #[must_use]
     pub fn version(&self, name: &Name) -> Option<String> {
         match self.read().spaces.get(&name.namespace)?.get(name.name.as_str())? {
-            Packed::Sound { body, .. } => serde_json::from_slice::<Versioned>(body).ok()?.metadata.resource_version,
+            Packed::Sound { body, .. } => {
+                serde_json::from_slice::<Versioned>(&unpack(body)?).ok()?.metadata.resource_version
+            }
             Packed::Malformed(_) => None,
         }
     }
@@ -134,7 +137,7 @@ impl Inner {
         let brief = Box::new(brief(&object));
         let conditions = object.status.as_mut().map(|status| std::mem::take(&mut status.conditions));
         let conditions = conditions.into_iter().flatten().map(|condition| self.keep(condition)).collect();
-        let body = serde_json::to_vec(&Wire::from(object)).ok()?.into();
+        let body = pack(&serde_json::to_vec(&Wire::from(object)).ok()?);
         Some(Packed::Sound { body, conditions, brief })
     }
 
@@ -166,7 +169,7 @@ impl Packed {
                 Some(DeserializeGuard(Err(InvalidObject { error: String::new(), metadata })))
             }
             Self::Sound { body, conditions, .. } => {
-                let mut object: ConnectorCredential = serde_json::from_slice::<Wire>(body).ok()?.into();
+                let mut object: ConnectorCredential = serde_json::from_slice::<Wire>(&unpack(body)?).ok()?.into();
                 if let Some(status) = &mut object.status {
                     status.conditions = conditions.iter().map(Kept::unpack).collect();
                 }

@@ -38,8 +38,6 @@ async fn the_given_file_is_read_and_nothing_else() {
     assert_eq!(config.cluster_url, "https://api.example:6443");
     assert_eq!((config.default_namespace.as_str(), config.proxy_url), ("team", None));
     assert!(config.auth_info.impersonate.is_none() && config.auth_info.impersonate_groups.is_none());
-    assert!(!config.default_retry);
-    assert_eq!(config.connect_timeout, Some(CONNECT_TIMEOUT));
 }
 
 /// Runs the test above once more, in an environment full of decoys.
@@ -76,7 +74,6 @@ async fn a_cluster_or_user_that_is_not_there_is_named() {
     let found =
         chosen(Choice { cluster: Some("one"), user: Some("one"), ..choice }).await.expect("absent is passed over");
     assert_eq!(found.cluster_url, "https://api.example");
-    assert!(!found.default_retry);
     for (choice, said) in [
         (Choice { cluster: Some("two"), ..choice }, "kubeconfig has no cluster two"),
         (Choice { user: Some("two"), ..choice }, "kubeconfig has no user two"),
@@ -91,13 +88,16 @@ fn at(listener: &TcpListener) -> SocketAddr {
     listener.local_addr().expect("it has an address")
 }
 
-async fn secret_of(address: SocketAddr) -> Failure {
+fn secrets(address: SocketAddr) -> Api<Secret> {
     // Installed already by another test.
     rustls::crypto::ring::default_provider().install_default().ok();
     let url = format!("http://{address}").parse().expect("a URL");
     let metrics = Arc::new(Metrics::new(Arc::new(SystemClock::new()), 1));
-    let client = client(Config::new(url), &metrics).expect("it can be built");
-    let error = Api::<Secret>::default_namespaced(client).get("key").await.expect_err("it fails");
+    Api::default_namespaced(client(Config::new(url), &metrics).expect("it can be built"))
+}
+
+async fn secret_of(address: SocketAddr) -> Failure {
+    let error = secrets(address).get("key").await.expect_err("it fails");
     Failure::new(Verb::Get, "secrets", &error)
 }
 
@@ -134,4 +134,29 @@ async fn a_server_that_is_not_there_is_unavailable() {
     let address = at(&listener);
     drop(listener);
     assert_eq!(secret_of(address).await.class(), Class::Unavailable);
+}
+
+#[tokio::test]
+async fn a_connection_that_nobody_uses_is_closed_in_ten_seconds() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let secrets = secrets(at(&listener));
+    let server = async {
+        let (mut connection, _) = listener.accept().await.expect("a connection");
+        let read = connection.read(&mut [0; 4096]).await.expect("a request");
+        assert!(read > 0);
+        let body = r#"{"metadata": {"name": "key"}}"#;
+        let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        connection.write_all(answer.as_bytes()).await.expect("it is read");
+        connection
+    };
+    let (answer, mut connection) = tokio::join!(secrets.get("key"), server);
+    assert!(answer.is_ok());
+    tokio::time::pause();
+    let mut rest = [0; 1];
+    let mut closed = async |within| {
+        let read = tokio::time::timeout(Duration::from_secs(within), connection.read(&mut rest)).await;
+        read.is_ok_and(|read| read.expect("it ends") == 0)
+    };
+    assert!(!closed(4).await, "the next request finds it open");
+    assert!(closed(7).await);
 }

@@ -56,6 +56,12 @@ impl Fence {
         self.lost.cancelled().await;
     }
 
+    /// The Lease is lost now.
+    #[cfg(test)]
+    pub(crate) fn lose(&self) {
+        self.lost.cancel();
+    }
+
     /// How long it holds without a renewal.
     pub(super) fn left(&self) -> Duration {
         let until = Duration::from_millis(self.until.load(Ordering::Acquire));

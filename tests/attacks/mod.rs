@@ -9,9 +9,11 @@ mod junk;
 mod lines;
 mod neighbours;
 mod outage;
+mod owners;
 mod pairs;
 mod patience;
 mod refusals;
+mod rights;
 mod rotation;
 mod waiting;
 

@@ -8,13 +8,13 @@ use connector_operator::api::ConditionType;
 use futures::future::join_all;
 use std::time::Duration;
 
-/// What is said, and how many seconds it keeps the operator away.
+/// What is said, with a 429 and a 503 in turn, and how many seconds it keeps the operator away.
 fn forms() -> [(RetryAfter, u64); 5] {
     [
         (RetryAfter::Seconds(900), 900),
         (RetryAfter::Date { date_in: 600 }, 600),
-        (RetryAfter::Seconds(3600), 3600),
         (RetryAfter::Seconds(1_000_000_000_000), 3600),
+        (RetryAfter::Seconds(3600), 3600),
         (RetryAfter::Date { date_in: 1_000_000 }, 3600),
     ]
 }

@@ -29,6 +29,11 @@ async fn nearly_due(act: &Act) -> (World, IssuedKey) {
     (world, issued)
 }
 
+/// What was to be done in line is done, and costs nothing more.
+async fn is_done(world: &mut World, kind: ProviderKind, place: &str) {
+    assert_eq!(in_line(world, kind).await, Counts::default(), "{place}: it is done");
+}
+
 /// Two seconds in line. Returns what they cost the API server; nobody is asked.
 async fn in_line(world: &mut World, kind: ProviderKind) -> Counts {
     let (before, calls) = (world.server.counts(), world.calls());
@@ -53,6 +58,16 @@ async fn misses_nothing(act: Act, kind: ProviderKind) {
     world.server.delete(&secret_path(&act.output()));
     in_line(&mut world, kind).await;
     assert!(world.server.get(&secret_path(&act.output())).is_some(), "{place}: a lost output is made again");
+    is_done(&mut world, kind, place).await;
+
+    let (mut world, issued) = nearly_due(&act).await;
+    let other = world.simulator.add_key(act.new_key());
+    world.put_secret(&act.source(), &other.key);
+    in_line(&mut world, kind).await;
+    let authenticated = shows(&world.status(act.name), ConditionType::Authenticated);
+    assert_eq!(authenticated, "?NotChecked", "{place}: another key is told");
+    assert_eq!(world.published(&act.output()), Some(issued.key), "{place}: and not published");
+    is_done(&mut world, kind, place).await;
 
     let (mut world, _) = nearly_due(&act).await;
     world.declare(act.name, &act.spec_with("description", json!("Another one")));
@@ -60,6 +75,7 @@ async fn misses_nothing(act: Act, kind: ProviderKind) {
     let object = world.object(act.name);
     let told = object.status.and_then(|status| status.observed_generation);
     assert_eq!(told, object.metadata.generation, "{place}: a change of the spec is told");
+    is_done(&mut world, kind, place).await;
 
     let (mut world, _) = nearly_due(&act).await;
     let mut spec = act.spec_with("expiresAt", time(world.now() + DAY + A_SECOND));
@@ -69,6 +85,7 @@ async fn misses_nothing(act: Act, kind: ProviderKind) {
     assert_eq!(shows(&world.status(act.name), ConditionType::Expiring), "", "{place}: too early");
     in_line(&mut world, kind).await;
     assert_eq!(shows(&world.status(act.name), ConditionType::Expiring), "+ExpiringSoon", "{place}: the warning is due");
+    is_done(&mut world, kind, place).await;
 
     let (mut world, _) = nearly_due(&act).await;
     let mut validation = serde_json::to_value(world.status(act.name).validation).expect("JSON");
@@ -78,6 +95,7 @@ async fn misses_nothing(act: Act, kind: ProviderKind) {
     in_line(&mut world, kind).await;
     let authenticated = shows(&world.status(act.name), ConditionType::Authenticated);
     assert_eq!(authenticated, "?ProviderUnavailable", "{place}: the day of trust is over");
+    is_done(&mut world, kind, place).await;
 
     // One that is new waits for its first answer unread.
     let mut world = World::new(providers().await, Limits::for_concurrency(8));

@@ -139,7 +139,7 @@ fn neighbour_rows(figures: &Figures) -> Vec<Row> {
 fn small_rows(figures: &Figures) -> Vec<Row> {
     let small = &figures.small;
     let mut rows = Vec::new();
-    if let Some(large) = &figures.large {
+    if let Some(large) = figures.large.as_ref().filter(|_| small.objects > 0) {
         let cpu = (large.cpu_ms() / small.cpu_ms() - 1.0) * 100.0;
         let what = format!("CPU an object, {} against {}", large.objects, small.objects);
         let measured = format!("{:.2} ms against {:.2} ms: {cpu:+.0} %", large.cpu_ms(), small.cpu_ms());

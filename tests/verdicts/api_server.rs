@@ -5,7 +5,7 @@ use http::{Method, Request, Response, StatusCode};
 use k8s_openapi::api::core::v1::Secret;
 use kube::client::Body;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard};
 use tower::service_fn;
@@ -29,6 +29,8 @@ struct State {
     /// Paths of objects that changed since they were asked for.
     changed: Vec<String>,
     counts: Counts,
+    /// Paths that nobody but the user may read.
+    denied: BTreeSet<String>,
     /// Every key that the controller has ever written into a Secret, by the Secret's path.
     published: Vec<(String, String)>,
 }
@@ -78,6 +80,16 @@ impl ApiServer {
     /// Writes as a user: no count.
     pub(crate) fn put(&self, path: &str, object: Value) {
         self.state().store(path, object);
+    }
+
+    /// Takes the controller's right to read this object away, or gives it back; nobody is told.
+    pub(crate) fn deny(&self, path: &str, denied: bool) {
+        let all = &mut self.state().denied;
+        if denied {
+            all.insert(path.to_owned())
+        } else {
+            all.remove(path)
+        };
     }
 
     /// Deletes as a user.
@@ -132,6 +144,9 @@ impl State {
         match *method {
             Method::GET => {
                 self.counts.reads += usize::from(of_secret);
+                if self.denied.contains(path) {
+                    return refused(403);
+                }
                 self.objects.get(path).map_or_else(|| refused(404), |found| (StatusCode::OK, found.clone()))
             }
             Method::PATCH if path.ends_with("/status") => self.apply_status(path, &body),
@@ -185,6 +200,7 @@ impl State {
 
 fn refused(code: u16) -> (StatusCode, Value) {
     let reason = match code {
+        403 => "Forbidden",
         404 => "NotFound",
         409 => "AlreadyExists",
         _ => "MethodNotAllowed",

@@ -253,9 +253,21 @@ impl World {
         now.0 = now.0.max(to);
     }
 
+    /// A visit where the watch of credentials is behind: it delivered this last. That of Secrets is not.
+    pub(crate) async fn visit_as_seen(&mut self, seen: ConnectorCredential) {
+        for path in self.server.changes().into_iter().filter(|path| path.contains("/secrets/")) {
+            self.notice(&path);
+        }
+        self.visit_object(&Name::of(&seen.metadata), Arc::new(seen)).await;
+    }
+
     async fn visit(&mut self, name: &Name) {
-        self.visits += 1;
         let object = Arc::new(self.object(&name.name));
+        self.visit_object(name, object).await;
+    }
+
+    async fn visit_object(&mut self, name: &Name, object: Arc<ConnectorCredential>) {
+        self.visits += 1;
         let uid = object.metadata.uid.clone().unwrap_or_default();
         let object = self.ctx.memory.newer(&object).unwrap_or(object);
         let wait = match reconcile(&self.ctx, object).await {

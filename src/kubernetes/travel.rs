@@ -1,0 +1,37 @@
+//! How do requests to the API server travel? Over connections that are kept while they are in use.
+//!
+//! kube's own builder keeps them for 90 seconds after the last request: after a storm of visits a hundred of them, with
+//! their buffers, which is more memory than a thousand credentials take.
+
+use super::{CONNECT_TIMEOUT, Error};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper_timeout::TimeoutConnector;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use kube::Config;
+use kube::client::{Body, ConfigExt};
+use std::time::Duration;
+use tower::util::BoxCloneSyncService;
+use tower::{BoxError, ServiceBuilder, ServiceExt};
+
+/// A connection without a request is closed after so long, and after twice that at the latest.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// Sends requests to one API server as one user.
+pub(super) type Travel = BoxCloneSyncService<Request<Body>, Response<Incoming>, BoxError>;
+
+/// The way to the API server: TLS, authentication and impersonation as the configuration has them.
+pub(super) fn travel(config: &Config) -> Result<Travel, Error> {
+    let mut connector = TimeoutConnector::new(config.rustls_https_connector().map_err(|_| Error::BuildClient)?);
+    connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    let client =
+        Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE).build(connector);
+    let service = ServiceBuilder::new()
+        .layer(config.base_uri_layer())
+        .option_layer(config.auth_layer().map_err(|_| Error::BuildClient)?)
+        .layer(config.extra_headers_layer().map_err(|_| Error::BuildClient)?)
+        .map_err(BoxError::from)
+        .service(client);
+    Ok(BoxCloneSyncService::new(service.map_err(Into::into)))
+}

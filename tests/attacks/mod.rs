@@ -6,6 +6,7 @@ mod bombs;
 mod clocks;
 mod hosts;
 mod junk;
+mod keyless;
 mod lines;
 mod neighbours;
 mod outage;

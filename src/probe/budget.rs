@@ -3,135 +3,15 @@
 //!
 //! Time is passed in, since a fixed point. Whoever has to wait is told until when and sent away.
 
+use super::bucket::Bucket;
 use super::sweep::Sweep;
-use crate::providers::{Budget, Profile};
+use crate::providers::Profile;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Stands for an account or a question without saying which: a keyed hash.
 pub(super) type Tag = [u8; 32];
-
-/// What a window after the first holds at once: an eighth. The rest refills over its length, so that no stretch of
-/// that length ever sees more than the window's number.
-const SHARE_AT_ONCE: f64 = 1.0 / 8.0;
-const LONGEST_BUDGET_WAIT: Duration = Duration::from_secs(900);
-
-/// One window of one account.
-#[derive(Debug)]
-struct Level {
-    left: f64,
-    capacity: f64,
-    /// Per second.
-    rate: f64,
-}
-
-impl Level {
-    fn all(budget: &Budget) -> Vec<Self> {
-        let burst = f64::from(budget.burst);
-        let level = |(nth, (number, length)): (usize, &(u32, Duration))| {
-            let number = f64::from(*number);
-            let capacity = if nth == 0 { burst } else { burst.max(number * SHARE_AT_ONCE) };
-            let refill = if nth == 0 { number } else { number - capacity };
-            Self { left: capacity, capacity, rate: refill / length.as_secs_f64() }
-        };
-        budget.windows.iter().enumerate().map(level).collect()
-    }
-
-    /// How long until `cost` can be had; a new key leaves half, but can always have the longest course.
-    fn wait(&self, cost: f64, proved: bool) -> Duration {
-        let reserved = if proved { 0.0 } else { (self.capacity / 2.0).min(self.capacity - cost).max(0.0) };
-        let lacking = cost + reserved - self.left;
-        if lacking <= 1e-9 { Duration::ZERO } else { Duration::from_secs_f64((lacking / self.rate).min(86_400.0)) }
-    }
-}
-
-/// Hands out times to come back, one after another: those who wait do not all come at once.
-#[derive(Debug, Default)]
-pub(super) struct Turns(pub(super) Duration);
-
-impl Turns {
-    /// A turn that has passed holds up nobody.
-    pub(super) fn next(
-        &mut self,
-        now: Duration,
-        (earliest, latest): (Duration, Duration),
-        spacing: Duration,
-    ) -> Duration {
-        let after_others = if self.0 > now { self.0.saturating_add(spacing) } else { earliest };
-        self.0 = after_others.max(earliest).min(latest.max(earliest));
-        self.0
-    }
-}
-
-/// What one account has left.
-#[derive(Debug)]
-struct Bucket {
-    levels: Vec<Level>,
-    /// When the levels were true.
-    at: Duration,
-    /// Empty until then, because the provider said so.
-    closed_until: Duration,
-    turns_of_new: Turns,
-    turns_of_proved: Turns,
-}
-
-impl Bucket {
-    /// Full, unless the account was asked before this process knew it: then the worst is taken for true, that nothing
-    /// was left but one course, and what has come back since.
-    fn new(course: &Course, now: Duration) -> Self {
-        let mut levels = Level::all(course.profile.budget);
-        if let Some(idle) = course.idle {
-            let one = f64::from(course.profile.longest);
-            for level in &mut levels {
-                level.left = level.rate.mul_add(idle.as_secs_f64(), one).min(level.capacity);
-            }
-        }
-        Self {
-            levels,
-            at: now,
-            closed_until: Duration::ZERO,
-            turns_of_new: Turns::default(),
-            turns_of_proved: Turns::default(),
-        }
-    }
-
-    fn refill(&mut self, now: Duration) {
-        let passed = now.saturating_sub(self.at).as_secs_f64();
-        for level in &mut self.levels {
-            level.left = level.rate.mul_add(passed, level.left).min(level.capacity);
-        }
-        self.at = self.at.max(now);
-    }
-
-    /// Takes the cost of a course, or says when to come back.
-    fn take(&mut self, cost: f64, proved: bool, now: Duration) -> Result<(), Duration> {
-        self.refill(now);
-        let closed = self.closed_until.saturating_sub(now);
-        let wait = self.levels.iter().map(|level| level.wait(cost, proved)).fold(closed, Duration::max);
-        if wait.is_zero() {
-            for level in &mut self.levels {
-                level.left -= cost;
-            }
-            return Ok(());
-        }
-        let earliest = now.saturating_add(wait);
-        let rate = self.levels.iter().map(|level| level.rate).fold(f64::INFINITY, f64::min);
-        let spacing = Duration::from_secs_f64((cost / rate).min(LONGEST_BUDGET_WAIT.as_secs_f64()));
-        let turns = if proved { &mut self.turns_of_proved } else { &mut self.turns_of_new };
-        Err(turns.next(now, (earliest, now.saturating_add(LONGEST_BUDGET_WAIT)), spacing))
-    }
-
-    fn give_back(&mut self, unused: f64) {
-        for level in &mut self.levels {
-            level.left = (level.left + unused).min(level.capacity);
-        }
-    }
-
-    fn is_as_new(&self) -> bool {
-        self.closed_until <= self.at && self.levels.iter().all(|level| level.left >= level.capacity)
-    }
-}
 
 /// The longest conversation that a provider may need with one of its accounts.
 #[derive(Debug, Clone, Copy)]
@@ -159,15 +39,12 @@ impl Budgets {
         let mut buckets = self.buckets();
         if self.1.is_due(buckets.len()) && !buckets.contains_key(&account) {
             // Full ones need no remembering.
-            buckets.retain(|_, bucket| {
-                bucket.refill(now);
-                !bucket.is_as_new()
-            });
+            buckets.retain(|_, bucket| !bucket.is_as_new(now));
             self.1.is_done(buckets.len());
         }
         let bucket = buckets.entry(account).or_insert_with(|| Bucket::new(course, now));
         bucket.take(f64::from(profile.longest), proved, now)?;
-        Ok(Grant { budgets: Arc::clone(self), account, left: profile.longest })
+        Ok(Grant { budgets: Arc::clone(self), account, proved, left: profile.longest })
     }
 }
 
@@ -176,6 +53,7 @@ impl Budgets {
 pub(super) struct Grant {
     budgets: Arc<Budgets>,
     account: Tag,
+    proved: bool,
     left: u32,
 }
 
@@ -187,10 +65,10 @@ impl Grant {
         left.is_some()
     }
 
-    /// The provider wants to be left alone until then.
+    /// The provider wants to be left alone until then: by everybody if it said so of a proved key, else by new keys.
     pub(super) fn close_until(&self, then: Duration) {
         if let Some(bucket) = self.budgets.buckets().get_mut(&self.account) {
-            bucket.closed_until = bucket.closed_until.max(then);
+            bucket.close_until(then, self.proved);
         }
     }
 }
@@ -336,6 +214,22 @@ mod tests {
         assert!(budgets.take(&course(ACCOUNT, profile, true), seconds(99)).is_err_and(|then| then >= seconds(100)));
         assert!(budgets.take(&course(ACCOUNT, profile, true), seconds(100)).is_ok());
         assert!(budgets.take(&course([2; 32], profile, true), seconds(20)).is_ok());
+    }
+
+    #[test]
+    fn what_is_said_of_a_new_key_closes_the_account_to_new_keys_only() {
+        for kind in ProviderKind::ALL {
+            let budgets = Arc::new(Budgets::default());
+            let ask = |proved, at| budgets.take(&course(ACCOUNT, kind.profile(), proved), seconds(at));
+            ask(false, 10).unwrap().close_until(seconds(3610));
+            assert!(ask(false, 3609).is_err_and(|then| then >= seconds(3610)), "{kind:?}: a new key is asked about");
+            for at in [11, 2000, 3609] {
+                assert!(ask(true, at).is_ok(), "{kind:?}: junk closed the account of a proved key");
+            }
+            assert!(ask(false, 3610).is_ok(), "{kind:?}");
+            ask(true, 4000).unwrap().close_until(seconds(4100));
+            assert!(ask(true, 4099).is_err() && ask(false, 4099).is_err(), "{kind:?}: asked in spite of Retry-After");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! who ask the same. Knows no Kubernetes objects, and hardly ever waits for its turn: it says when to come back.
 
 mod answers;
+mod bucket;
 mod budget;
 mod conversation;
 mod reply;

@@ -3,7 +3,7 @@
 //!
 //! Whoever has to wait waits a moment in line at the most, then is told until when and sent away.
 
-use super::budget::Turns;
+use super::bucket::Turns;
 use crate::clock::Clock;
 use crate::providers::ProviderKind;
 use std::collections::BTreeMap;

@@ -2,6 +2,7 @@
 
 use super::{proved, shows, world};
 use crate::controller::cast::{self, Act};
+use crate::simulator::{Fault, IssuedKey, Misbehaviour, RetryAfter};
 use crate::verdicts::world::{MINUTE, World};
 use connector_operator::api::ConditionType;
 use futures::future::join_all;
@@ -14,8 +15,32 @@ fn put_junk(world: &World, n: usize, round: usize) {
     world.put_secret(&format!("junk-{n}"), &format!("junk-EXAMPLE-{n}-{round}"));
 }
 
-async fn is_on_time(act: Act) {
+/// What the provider says of junk.
+#[derive(Clone, Copy, Debug)]
+enum Said {
+    /// That nobody issued the key.
+    Refused,
+    /// Nothing but that it wants to be left alone for an hour.
+    LeaveMeAlone,
+}
+
+impl Said {
+    /// Has it said of every key but these.
+    fn of_all_but(self, genuine: &[&IssuedKey], world: &World) {
+        let Self::LeaveMeAlone = self else { return };
+        world.simulator.clear_faults();
+        for key in genuine {
+            let as_ever = Fault::of(Misbehaviour::Latency { ms: 0 });
+            world.simulator.set_fault(Fault { key_hash: Some(key.hash.clone()), ..as_ever });
+        }
+        let retry_after = Some(RetryAfter::Seconds(3600));
+        world.simulator.set_fault(Fault::of(Misbehaviour::RateLimit { retry_after }));
+    }
+}
+
+async fn is_on_time((act, said): (Act, Said)) {
     let (mut world, issued) = proved(&act).await;
+    said.of_all_but(&[&issued], &world);
     for n in 0..JUNK {
         put_junk(&world, n, 0);
         let mut spec = act.spec();
@@ -49,6 +74,7 @@ async fn is_on_time(act: Act) {
     assert!(late.iter().all(|late| (0..=62).contains(late)), "{}: late by {late:?} s", act.name);
     // The victim's next key is not at the end of a queue of junk.
     let new = world.simulator.add_key(act.new_key());
+    said.of_all_but(&[&issued, &new], &world);
     world.put_secret(&act.source(), &new.key);
     let since = world.now();
     while world.published(&act.output()).as_deref() != Some(new.key.as_str()) {
@@ -62,8 +88,17 @@ async fn is_on_time(act: Act) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a20_a_hundred_junk_keys_on_an_account_delay_no_check_of_their_neighbour() {
+    everybody_is_on_time(Said::Refused).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a20_what_a_provider_says_of_junk_keeps_nobody_from_their_account() {
+    everybody_is_on_time(Said::LeaveMeAlone).await;
+}
+
+async fn everybody_is_on_time(said: Said) {
     let acts = [cast::inflow(), cast::flowlu(), cast::aventri()];
-    join_all(acts.map(|act| tokio::spawn(is_on_time(act)))).await.into_iter().for_each(|victim| {
+    join_all(acts.map(|act| tokio::spawn(is_on_time((act, said))))).await.into_iter().for_each(|victim| {
         victim.expect("the victim is on time");
     });
 }

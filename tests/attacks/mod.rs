@@ -7,6 +7,7 @@ mod clocks;
 mod hoards;
 mod hosts;
 mod junk;
+mod keyless;
 mod lines;
 mod neighbours;
 mod outage;

@@ -3,6 +3,7 @@
 //!
 //! `FULL_LENGTH=1` feeds a hundred times as many.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -92,6 +93,20 @@ fn no_input_breaks_or_deceives_a_parser_or_is_repeated_by_it() {
     }
 }
 
+/// What coverage starts from, and what each target is to take or to refuse.
+#[test]
+fn every_target_has_seeds_and_holds_for_them() {
+    for (name, target) in targets::ALL {
+        let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(name);
+        let seeds: Vec<_> =
+            fs::read_dir(seeds).expect("it has seeds").map(|file| file.expect("a file").path()).collect();
+        assert!(!seeds.is_empty(), "{name}");
+        for seed in seeds {
+            target(&fs::read(seed).expect("a file"));
+        }
+    }
+}
+
 /// A target is fuzzed only if it has its program.
 #[test]
 fn every_target_has_its_program() {
@@ -105,4 +120,19 @@ fn every_target_has_its_program() {
     }
     let programs = fs::read_dir(directory.join("fuzz_targets")).expect("there are programs").count();
     assert_eq!(programs, targets::ALL.len());
+}
+
+/// What is fuzzed is what is shipped: after a change of Cargo.lock copy it to fuzz/, and build there.
+#[test]
+fn the_targets_are_built_of_the_versions_that_the_operator_is_built_of() {
+    let locked = |path: &str| {
+        let lock = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("it is locked");
+        let packages = lock.split("[[package]]\n").skip(1);
+        packages.map(|package| package.lines().take(2).collect::<Vec<_>>().join(" ")).collect::<BTreeSet<_>>()
+    };
+    let own = ["connector-operator-fuzz", "libfuzzer-sys", "arbitrary", "jobserver"];
+    let (shipped, fuzzed) = (locked("Cargo.lock"), locked("fuzz/Cargo.lock"));
+    let others = fuzzed.difference(&shipped).filter(|package| !own.iter().any(|name| package.contains(name)));
+    assert_eq!(others.collect::<Vec<_>>(), Vec::<&String>::new());
+    assert!(fuzzed.intersection(&shipped).count() > 100);
 }

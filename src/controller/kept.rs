@@ -69,7 +69,7 @@ mod tests {
         assert_eq!(kept.metadata.annotations, None);
         let kept = of_source(secret(&json!([])), &wanted(json!({"name": "it", "key": "other"})));
         let malformed = crate::credential::Key::parse(&kept.data.unwrap()["other"].0);
-        assert_eq!(malformed.err(), crate::credential::Key::parse(&[b'x'; 900_000]).err());
+        assert_eq!(malformed.err(), crate::credential::Key::parse(&vec![b'x'; 900_000]).err());
     }
 
     #[test]

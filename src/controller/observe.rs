@@ -38,7 +38,7 @@ pub(super) async fn observe(ctx: &Context, object: Arc<ConnectorCredential>) -> 
     }
     seen.source = match read_source(ctx, &secrets, &Name::new(&name.namespace, &wanted(&seen).name)).await? {
         Source::Found(secret) => Source::Found(Box::new(kept::of_source(*secret, wanted(&seen)))),
-        other => other,
+        other @ (Source::Missing | Source::Denied) => other,
     };
     if !matches!(seen.source, Source::Denied) {
         read_targets(ctx, &mut seen, &secrets, &name).await?;

@@ -4,6 +4,7 @@
 
 mod bombs;
 mod clocks;
+mod hoards;
 mod hosts;
 mod junk;
 mod keyless;

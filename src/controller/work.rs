@@ -66,7 +66,7 @@ async fn turn(ctx: Arc<Context>, (queue, name): (Arc<WorkQueue>, Arc<Name>), obj
     let wait = match objects.get(name) {
         Some(object) => {
             let uid = object.meta().uid.clone().unwrap_or_default();
-            let wait = visit(&ctx, name, object).await;
+            let wait = visit(&ctx, (name, &objects), object).await;
             // The watch may have been faster than the answer to what was written.
             if let Some(version) = objects.version(name) {
                 ctx.memory.delivered(&uid, &version);
@@ -92,7 +92,7 @@ impl Drop for Turn {
 }
 
 /// Returns after how long to look again; `None`: when somebody asks.
-async fn visit(ctx: &Context, name: &Name, object: Guarded) -> Option<Duration> {
+async fn visit(ctx: &Context, (name, objects): (&Name, &Objects), object: Guarded) -> Option<Duration> {
     let (meta, uid) = (object.meta(), object.meta().uid.clone().unwrap_or_default());
     if meta.deletion_timestamp.is_some() || !ctx.fence.holds() {
         return None;
@@ -106,7 +106,17 @@ async fn visit(ctx: &Context, name: &Name, object: Guarded) -> Option<Duration> 
         tracing::error!("the visit panicked");
         return Some(AFTER_PANIC);
     };
+    if result.as_ref().is_err_and(is_gone) && objects.get(name).is_none() {
+        // No failure, and nothing to tell.
+        work.end(Ended::Success);
+        return None;
+    }
     conclude(ctx, &uid, work, result)
+}
+
+/// Whether the API server does not know the object. One that starts says so of all.
+fn is_gone(failure: &Failure) -> bool {
+    failure.class() == Class::NotFound && failure.resource.starts_with(CREDENTIALS)
 }
 
 /// Counts how a visit ended, and says after how long to look again.
@@ -116,11 +126,6 @@ fn conclude(ctx: &Context, uid: &str, work: Work, result: Result<Option<Timestam
             ctx.memory.succeeded(uid);
             work.end(if next.is_some() { Ended::RequeueAfter } else { Ended::Success });
             next.map(|next| until(ctx, next))
-        }
-        // The object is gone: no failure, and nothing to tell.
-        Err(failure) if failure.class() == Class::NotFound && failure.resource.starts_with(CREDENTIALS) => {
-            work.end(Ended::Success);
-            None
         }
         Err(failure) => {
             let wait = retry_after(ctx, uid, &failure);
@@ -162,6 +167,9 @@ mod tests {
     use super::super::fixtures::{client, context, declaring, name, silence, waiting};
     use super::*;
     use crate::metrics::Exposition;
+    use http::Response;
+    use kube::client::Body;
+    use serde_json::json;
 
     /// One credential whose turn has begun.
     struct Begun {
@@ -218,6 +226,44 @@ mod tests {
         let dropped = tokio::time::timeout(Duration::from_secs(1), begun.turn()).await;
         assert!(dropped.is_err(), "it is under way");
         assert!(may_be_visited(&begun.queue));
+    }
+
+    /// What an API server says that starts, or that does not serve our resource for a moment.
+    fn unknown() -> Response<Body> {
+        let status = json!({"kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404});
+        Response::builder().status(404).body(Body::from(status.to_string().into_bytes())).expect("an answer")
+    }
+
+    async fn is_visited_again(queue: &WorkQueue) -> bool {
+        let due = async {
+            while queue.next().is_none() {
+                queue.news(AFTER_PANIC).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(2), due).await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn an_api_server_that_knows_no_credentials_puts_none_to_sleep() {
+        let begun = Begun::before(client(|| async { unknown() }));
+        begun.turn().await;
+        assert!(is_visited_again(&begun.queue).await, "the watch says that it is there");
+    }
+
+    #[tokio::test]
+    async fn a_credential_that_is_gone_is_not_visited_again() {
+        let slot: Arc<std::sync::OnceLock<Arc<Objects>>> = Arc::default();
+        let objects = Arc::clone(&slot);
+        let server = client(move || {
+            objects.get().expect("it is known").remove(&name("erp"));
+            async { unknown() }
+        });
+        let begun = Begun::before(server);
+        slot.set(Arc::clone(&begun.objects)).expect("it is set once");
+        begun.turn().await;
+        let failed = "controller_runtime_reconcile_errors_total{controller=\"connectorcredential\"} 0\n";
+        assert!(begun.ctx.metrics.expose(Exposition::Prometheus).contains(failed), "that is no failure");
+        assert!(!is_visited_again(&begun.queue).await);
     }
 
     #[tokio::test]

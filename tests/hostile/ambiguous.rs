@@ -27,6 +27,7 @@ fn troubles() -> Vec<(&'static str, Option<Fault>)> {
         ("internal", Some(F::Refuse(Refusal::internal()))),
         ("internal-done", Some(F::CommitThen(Refusal::internal()))),
         ("timeout-done", Some(F::CommitThen(Refusal::timeout()))),
+        ("unserved", Some(F::Refuse(Refusal::unknown()))),
         ("throttled-0", Some(F::Refuse(Refusal::too_many("0")))),
         ("throttled-2", Some(F::Refuse(Refusal::too_many("2")))),
         ("throttled-rubbish", Some(F::Refuse(Refusal::too_many("banana")))),
@@ -45,12 +46,15 @@ fn troubles() -> Vec<(&'static str, Option<Fault>)> {
     all
 }
 
-/// Each kind of write that a credential's life has meets its trouble once; the status twice.
+/// Each kind of write that a credential's life has meets its trouble once; the status twice. What is not served is
+/// never a resource of Kubernetes' own.
 fn spoil(scene: &Scene, name: &str, fault: &Fault) {
     let rule = |verb, resource, name: &str| Rule::new(fault.clone()).on(verb, resource).named(name).times(1);
-    scene.proxy.add(rule("create", "secrets", &format!("{name}-auth")));
-    scene.proxy.add(rule("update", "secrets", &format!("{name}-auth")));
-    scene.proxy.add(rule("delete", "secrets", &format!("{name}-more")));
+    if name != "unserved" {
+        scene.proxy.add(rule("create", "secrets", &format!("{name}-auth")));
+        scene.proxy.add(rule("update", "secrets", &format!("{name}-auth")));
+        scene.proxy.add(rule("delete", "secrets", &format!("{name}-more")));
+    }
     scene.proxy.add(rule("patch", STATUS, name));
     scene.proxy.add(rule("patch", STATUS, name).after(2));
     scene.proxy.add(rule("create", "events", name));

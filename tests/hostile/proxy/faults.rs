@@ -53,6 +53,10 @@ impl Refusal {
         Self::of(409, "Conflict")
     }
 
+    pub(crate) fn unknown() -> Self {
+        Self::of(404, "NotFound")
+    }
+
     pub(crate) fn gone() -> Self {
         Self::of(410, "Expired")
     }

@@ -198,6 +198,13 @@ impl Index {
         entry.map(|entry| entry.interests.iter().map(str::to_owned).collect()).unwrap_or_default()
     }
 
+    /// Whether the watch has seen that the credential controls this Secret.
+    pub fn owns(&self, credential: &Name, secret: &str) -> bool {
+        let inner = self.lock();
+        let entry = inner.spaces.get(&credential.namespace).and_then(|space| space.credentials.get(&*credential.name));
+        entry.is_some_and(|entry| entry.owned.contains(secret))
+    }
+
     /// Output names of a credential that an older one of its namespace declares too.
     pub fn claimed(&self, credential: &Name) -> BTreeSet<String> {
         let inner = self.lock();

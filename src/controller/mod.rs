@@ -11,6 +11,7 @@ mod fixtures;
 mod health;
 mod index;
 mod jumps;
+mod kept;
 mod memory;
 mod name;
 mod objects;

@@ -1,13 +1,14 @@
 //! What is there? Reads the source and the outputs of one credential; judges nothing and writes nothing.
 
 use super::name::{Name, Sight};
-use super::{Context, led_since};
-use crate::api::{ConditionType, Conditions, ConnectorCredential, Output, Reason};
+use super::{Context, kept, led_since};
+use crate::api::{ConditionType, Conditions, ConnectorCredential, KeySecretRef, Output, Reason};
 use crate::credential::Key;
 use crate::error::{Class, Failure, Verb};
 use crate::outputs::token_in;
 use crate::policy::{Observed, Ownership, Source, Target, Traits, declared_outputs, is_claimed, ownership, source};
 use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
 use std::sync::Arc;
 
@@ -35,8 +36,10 @@ pub(super) async fn observe(ctx: &Context, object: Arc<ConnectorCredential>) -> 
     if seen.object.spec.suspend == Some(true) {
         return Ok(seen);
     }
-    let source = Name::new(&name.namespace, &seen.object.spec.key_secret_ref.name);
-    seen.source = read_source(ctx, &secrets, &source).await?;
+    seen.source = match read_source(ctx, &secrets, &Name::new(&name.namespace, &wanted(&seen).name)).await? {
+        Source::Found(secret) => Source::Found(Box::new(kept::of_source(*secret, wanted(&seen)))),
+        other @ (Source::Missing | Source::Denied) => other,
+    };
     if !matches!(seen.source, Source::Denied) {
         read_targets(ctx, &mut seen, &secrets, &name).await?;
     }
@@ -55,33 +58,73 @@ async fn read_source(ctx: &Context, secrets: &Api<Secret>, name: &Name) -> Resul
 
 async fn read(ctx: &Context, secrets: &Api<Secret>, name: &Name) -> Result<Option<Box<Secret>>, Failure> {
     let found = secrets.get_opt(&name.name).await.map_err(|error| Failure::new(Verb::Get, "secrets", &error))?;
-    ctx.index.learn(name, found.as_ref().map_or(Sight::Absent, |secret| Sight::of(&secret.metadata)));
+    learn(ctx, name, found.as_ref().map(|secret| &secret.metadata));
     Ok(found.map(Box::new))
+}
+
+fn learn(ctx: &Context, name: &Name, found: Option<&ObjectMeta>) {
+    ctx.index.learn(name, found.map_or(Sight::Absent, Sight::of));
 }
 
 /// A Secret that the watch has seen to be absent is not asked for: creating it relies on the API server's refusal.
 async fn read_targets(ctx: &Context, seen: &mut Observed, secrets: &Api<Secret>, name: &Name) -> Result<(), Failure> {
     let declared: Vec<String> = declared_outputs(&seen.object).into_iter().map(|output| output.secret_name).collect();
     for output in &declared {
-        let secret = read_target(ctx, secrets, &Name::new(&name.namespace, output)).await?;
+        let target = Name::new(&name.namespace, output);
+        let secret = read_target(ctx, seen, (secrets, name), &target).await?;
         seen.targets.push(Target { name: output.clone(), secret });
     }
-    let source = &seen.object.spec.key_secret_ref.name;
-    for other in ctx.index.interests(name).into_iter().filter(|other| other != source && !declared.contains(other)) {
-        let secret = read_target(ctx, secrets, &Name::new(&name.namespace, &other)).await?;
+    let source = &wanted(seen).name;
+    let dropped = ctx.index.interests(name).into_iter().filter(|other| other != source && !declared.contains(other));
+    for other in dropped.collect::<Vec<_>>() {
+        let secret = read_metadata(ctx, secrets, &Name::new(&name.namespace, &other)).await?;
         seen.dropped.push(Target { name: other, secret });
     }
     Ok(())
 }
 
-async fn read_target(ctx: &Context, secrets: &Api<Secret>, name: &Name) -> Result<Option<Box<Secret>>, Failure> {
-    if ctx.is_absent(name) { Ok(None) } else { read(ctx, secrets, name).await }
+/// What others have put there is not read: where the watch knows no owner of ours, whose it is now is asked first.
+async fn read_target(
+    ctx: &Context,
+    seen: &Observed,
+    (secrets, name): (&Api<Secret>, &Name),
+    target: &Name,
+) -> Result<Option<Box<Secret>>, Failure> {
+    if ctx.is_absent(target) {
+        return Ok(None);
+    }
+    if ctx.watches_secrets(&name.namespace) && !ctx.index.owns(name, &target.name) {
+        let found = read_metadata(ctx, secrets, target).await?;
+        if found.as_ref().is_none_or(|secret| ownership(secret, seen.uid()) == Ownership::Foreign) {
+            return Ok(found);
+        }
+    }
+    let found = read(ctx, secrets, target).await?;
+    Ok(found.map(|secret| Box::new(kept::of_target(*secret, seen.uid()))))
+}
+
+/// Whose it is says whether it goes: nobody asks what it holds.
+async fn read_metadata(ctx: &Context, secrets: &Api<Secret>, name: &Name) -> Result<Option<Box<Secret>>, Failure> {
+    if ctx.is_absent(name) {
+        return Ok(None);
+    }
+    let found = secrets.get_metadata_opt(&name.name).await;
+    let found = found.map_err(|error| Failure::new(Verb::Get, "secrets", &error))?;
+    learn(ctx, name, found.as_ref().map(|found| &found.metadata));
+    Ok(found.map(|found| Box::new(kept::of_metadata(found.metadata))))
+}
+
+fn wanted(seen: &Observed) -> &KeySecretRef {
+    &seen.object.spec.key_secret_ref
 }
 
 /// What only this process knows; a token that it does not remember is read back from an output of ours.
 fn traits(ctx: &Context, seen: &Observed) -> Traits {
     let uid = seen.uid();
     let status = seen.object.status.as_ref();
+    if let Some(source) = status.and_then(|status| status.source.as_ref()) {
+        ctx.memory.heard_of(uid, source);
+    }
     let course = status.and_then(|status| status.token.as_ref());
     let end = course.and_then(|course| course.expiration_time.as_ref()).map(|end| end.0);
     let known = ctx.memory.token(uid, end);

@@ -4,6 +4,7 @@ mod carriage;
 pub mod conclude;
 pub mod confidence;
 pub mod decide;
+mod evidence;
 pub mod expiry;
 mod findings;
 #[cfg(test)]

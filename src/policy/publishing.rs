@@ -1,11 +1,12 @@
 //! What should stand under each output's name? Only proved bytes, and never over a Secret that is not ours.
 
+use super::evidence::shows;
 use super::message;
 use super::ownership::{Ownership, ownership};
 use super::seen::{Observed, Target};
 use crate::api::{ConditionType, Conditions, Format, Mode, Output, Reason};
 use crate::credential::{AccessToken, Key};
-use crate::outputs::{Material, Rendered, labels, render, token_in};
+use crate::outputs::{Material, Rendered, labels, render};
 use crate::providers::{Provider, Variable};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
@@ -98,34 +99,9 @@ pub fn material(seen: &Observed, provider: &dyn Provider, key: &Key, beside: Bes
     }
 }
 
-/// Whether what stands under the outputs' names was made of this key, and the status says that its key was published:
-/// how a process that remembers nothing knows that a new version of the source is only a new label.
-#[must_use]
-pub fn still_published(seen: &Observed, key: &Key) -> bool {
-    let known = seen.object.status.as_ref().and_then(|status| status.key.as_ref());
-    let ours =
-        |output: &Output| existing(seen, output).is_some_and(|secret| ownership(secret, seen.uid()) == Ownership::Ours);
-    let outputs: Vec<_> = seen.outputs().into_iter().filter(ours).collect();
-    known.is_some_and(|known| known.published_time.is_some())
-        && !outputs.is_empty()
-        && outputs.iter().all(|output| carries(seen, output, key))
-}
-
-fn existing<'a>(seen: &'a Observed, output: &Output) -> Option<&'a Secret> {
+/// What stands under the output's name.
+pub(super) fn existing<'a>(seen: &'a Observed, output: &Output) -> Option<&'a Secret> {
     seen.target(&output.secret_name).and_then(|target| target.secret.as_deref())
-}
-
-/// Whether the output was made of this key: with the expiry that was known then, and with whatever token stands in it,
-/// be it one that has ended since.
-fn carries(seen: &Observed, output: &Output, key: &Key) -> bool {
-    let (Some(secret), Some(provider)) = (existing(seen, output), seen.provider()) else { return false };
-    let expiration = seen.object.status.as_ref().and_then(|status| status.expiration.as_ref());
-    let expires_at = expiration.and_then(|known| known.time.as_ref()).map(|time| time.0);
-    let data = secret.data.as_ref().filter(|_| provider.profile().mints_token);
-    let stored = token_in(output, |name| data?.get(name).map(|value| value.0.as_slice()));
-    let token = stored.as_ref().or(seen.traits.token.as_deref());
-    let made = material(seen, provider, key, Beside { token, expires_at });
-    render(output, &made).is_ok_and(|rendered| same_data(secret, &rendered))
 }
 
 /// The plan for every declared output.
@@ -160,7 +136,7 @@ fn movement(seen: &Observed, output: &Output, carriage: &Carriage<'_>, material:
             // A token that the format cannot hold: any other such value is a violation.
             (existing, None) => unproved(seen, output, existing),
         },
-        (Some(_), Carriage::Refused { key, everywhere }) if *everywhere || carries(seen, output, key) => Move::Withdraw,
+        (Some(_), Carriage::Refused { key, everywhere }) if *everywhere || shows(seen, output, key) => Move::Withdraw,
         (None, Carriage::Refused { everywhere, .. }) if *everywhere || was_withdrawn(seen) => Move::Gone,
         (existing, Carriage::Refused { .. } | Carriage::LastKnownGood) => unproved(seen, output, existing),
     }
@@ -194,7 +170,8 @@ fn difference(seen: &Observed, secret: &Secret, rendered: Rendered) -> Move {
     if labelled && same_data(secret, &rendered) { Move::Settled } else { Move::Replace(rendered) }
 }
 
-fn same_data(secret: &Secret, rendered: &Rendered) -> bool {
+/// Whether the Secret holds what was rendered, and nothing else.
+pub(super) fn same_data(secret: &Secret, rendered: &Rendered) -> bool {
     let stored = secret.data.as_ref();
     stored.map_or(0, std::collections::BTreeMap::len) == rendered.data.len()
         && rendered.data.iter().all(|(name, value)| {

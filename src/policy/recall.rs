@@ -1,6 +1,6 @@
 //! What does the status remember about this very key? Nothing that was said of another key or another subject.
 
-use super::publishing;
+use super::evidence;
 use super::schedule::{self, after};
 use super::seen::Observed;
 use super::source::Resolved;
@@ -125,7 +125,7 @@ fn same_key(seen: &Observed, resolved: &Resolved, status: &ConnectorCredentialSt
     match (about_this && same_version, seen.traits.same_key) {
         (true, _) => true,
         (false, Some(same)) => same,
-        (false, None) => publishing::still_published(seen, &resolved.key),
+        (false, None) => evidence::still_published(seen, &resolved.key),
     }
 }
 

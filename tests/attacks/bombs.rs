@@ -52,14 +52,14 @@ fn spec(settings: &Value, key: &str) -> Value {
 }
 
 /// Memory of a process in KiB: `VmRSS` now, or `VmHWM` at its highest.
-fn memory(process: u32, line: &str) -> u64 {
+pub(super) fn memory(process: u32, line: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
     let line = status.lines().find(|found| found.starts_with(line)).expect("Linux tells");
     line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number")
 }
 
 /// A credential beside the bombs, and how long it takes to get ready.
-async fn good(stage: &Stage, namespace: &str, n: usize) -> Duration {
+pub(super) async fn good(stage: &Stage, namespace: &str, n: usize) -> Duration {
     let (provider, settings, account) = settings(n);
     let key = stage.simulator.add_key(NewKey::of(provider, &account)).key;
     let name = format!("good-{n}");

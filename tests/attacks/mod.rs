@@ -4,8 +4,10 @@
 
 mod bombs;
 mod clocks;
+mod hoards;
 mod hosts;
 mod junk;
+mod keyless;
 mod lines;
 mod neighbours;
 mod outage;
@@ -13,6 +15,7 @@ mod owners;
 mod pairs;
 mod patience;
 mod refusals;
+mod replies;
 mod rights;
 mod rotation;
 mod waiting;

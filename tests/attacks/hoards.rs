@@ -1,0 +1,105 @@
+//! Large objects of a tenant: Secrets of a mebibyte where the operator looks. They cost it little memory, and their
+//! neighbours nothing.
+
+use super::bombs::{good, memory};
+use crate::simulator::Provider;
+use crate::support::stage::{SOON, Stage, is};
+use connector_operator::api::ConditionType;
+use futures::{StreamExt as _, stream};
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{DeleteParams, ListParams};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// What a Secret may hold, less a little.
+const LARGE: usize = 1_000_000;
+/// What the operator may take, in KiB: half of what the chart allows it.
+const AT_MOST: u64 = 128 * 1024;
+/// How many are written at a time.
+const AT_ONCE: usize = 8;
+
+/// A stage with a namespace beside it.
+async fn stage(prefix: &str) -> (Stage, String) {
+    let bed = crate::support::bed::bed().await;
+    let other = bed.namespace(&format!("beside-{prefix}")).await;
+    let stage = Stage::set_on(bed, prefix, &["--log-level=info", &format!("--watch-namespace={other}")]).await;
+    (stage, other)
+}
+
+/// Plants a large Secret with these owners.
+async fn plant(stage: &Stage, name: &str, owners: &Value) {
+    let secret = json!({
+        "metadata": {"name": name, "ownerReferences": owners},
+        "stringData": {"large": "x".repeat(LARGE)},
+    });
+    let secret = serde_json::from_value(secret).expect("a Secret");
+    stage.secrets().create(&Default::default(), &secret).await.expect("it is made");
+}
+
+/// Whoever is beside is served, and the operator is small. Then takes away what would be searched for keys in vain.
+async fn is_small_and_serves(stage: Stage, other: &str) {
+    let waited = good(&stage, other, 2).await;
+    let peak = memory(stage.operator.id(), "VmHWM");
+    assert!(waited < SOON, "a neighbour waited for {waited:?}");
+    assert!(peak <= AT_MOST, "it took {peak} KiB");
+    let all = (DeleteParams::default(), ListParams::default());
+    stage.untyped().delete_collection(&all.0, &all.1).await.expect("they can be deleted");
+    stage.secrets().delete_collection(&all.0, &all.1).await.expect("they can be deleted");
+    stage.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a20_large_secrets_that_name_a_credential_as_their_owner_cost_little_memory() {
+    let (stage, other) = stage("owned").await;
+    let wrong = stage.wrong_key(Provider::ZenFlow);
+    stage.put_secret("key", &[("api-key", &wrong)]).await;
+    let spec = json!({"provider": {"zenflow": {}}, "keySecretRef": {"name": "key"}});
+    stage.declare("erp", spec).await;
+    let refused = |object: &_| is(object, ConditionType::Ready, ("False", "KeyRejected"));
+    let owner = stage.until("erp", refused).await.metadata.uid.expect("a uid");
+    let owners = json!([{
+        "apiVersion": "connector-operator.io/v1alpha1", "kind": "ConnectorCredential", "name": "erp", "uid": owner,
+        "controller": true,
+    }]);
+    // Its output waits for a good key, so none of them is deleted yet.
+    let planted = async |n: usize| plant(&stage, &format!("planted-{n}"), &owners).await;
+    stream::iter(0..150).map(planted).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
+    // A visit that begins now looks at all of them.
+    let new = stage.wrong_key(Provider::ZenFlow);
+    stage.put_secret("key", &[("api-key", &new)]).await;
+    let source = |object: &connector_operator::api::ConnectorCredential| {
+        object.status.as_ref().and_then(|status| status.source.as_ref()?.resource_version.parse::<u64>().ok())
+    };
+    let before = source(&stage.credentials().get("erp").await.expect("it is there")).expect("a version");
+    stage.until("erp", |object| source(object).is_some_and(|now| now > before)).await;
+    is_small_and_serves(stage, &other).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a20_large_foreign_secrets_under_the_names_of_outputs_cost_little_memory() {
+    let (stage, other) = stage("foreign").await;
+    stage.put_secret("key", &[("api-key", "zenflow_live_EXAMPLEforeign")]).await;
+    let planted = async |n: usize| plant(&stage, &format!("out-{n}"), &json!([])).await;
+    stream::iter(0..8).map(planted).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
+    let outputs: Vec<_> = (0..8).map(|n| json!({"secretName": format!("out-{n}")})).collect();
+    let spec = json!({
+        "provider": {"zenflow": {}}, "keySecretRef": {"name": "key"}, "validation": {"mode": "Local"},
+        "outputs": outputs,
+    });
+    let declare = async |n: usize| drop(stage.declare(&format!("rival-{n}"), spec.clone()).await);
+    stream::iter(0..64).map(declare).buffer_unordered(32).collect::<Vec<()>>().await;
+    let start = Instant::now();
+    let blocked = |object: &&connector_operator::api::ConnectorCredential| {
+        object.status.as_ref().is_some_and(|status| !status.conditions.is_empty())
+    };
+    let seen = async || stage.credentials().list(&Default::default()).await.expect("a list").items;
+    while seen().await.iter().filter(blocked).count() < 64 {
+        assert!(start.elapsed() < SOON, "not all are visited");
+        super::pass(Duration::from_millis(100)).await;
+    }
+    let object = stage.credentials().get("rival-0").await.expect("it is there");
+    assert!(!is(&object, ConditionType::Ready, ("True", "LocalOnly")), "nothing is published over a foreign Secret");
+    let out: Secret = stage.secrets().get("out-0").await.expect("it stands");
+    assert_eq!(out.data.expect("data")["large"].0.len(), LARGE);
+    is_small_and_serves(stage, &other).await;
+}

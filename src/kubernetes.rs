@@ -131,11 +131,7 @@ pub fn client_within(limit: Duration, config: Config, metrics: &Arc<Metrics>) ->
     limited((limit, limit.max(LONG_SILENCE)), config, metrics)
 }
 
-fn limited(
-    (headers, silence): (Duration, Duration),
-    config: Config,
-    metrics: &Arc<Metrics>,
-) -> Result<Client, Error> {
+fn limited((headers, silence): (Duration, Duration), config: Config, metrics: &Arc<Metrics>) -> Result<Client, Error> {
     let host = config.cluster_url.authority().map(ToString::to_string).unwrap_or_default();
     let builder = ClientBuilder::new(travel(&config, silence)?, config.default_namespace);
     let limits = TimeoutLayer::new(headers);

@@ -70,12 +70,8 @@ fn usurped(ctx: Arc<OnceLock<Context>>, writes: Arc<Mutex<Vec<Method>>>) -> kube
 #[tokio::test]
 async fn whoever_ceases_to_lead_in_the_middle_of_a_move_writes_and_deletes_nothing() {
     type Make = fn() -> Move;
-    let moves: [Make; 4] = [
-        || Move::Create(rendered()),
-        || Move::Replace(rendered()),
-        || Move::Recreate(rendered()),
-        || Move::Withdraw,
-    ];
+    let moves: [Make; 4] =
+        [|| Move::Create(rendered()), || Move::Replace(rendered()), || Move::Recreate(rendered()), || Move::Withdraw];
     for make in moves {
         let (slot, writes) = (Arc::new(OnceLock::new()), Arc::default());
         assert!(slot.set(context(usurped(Arc::clone(&slot), Arc::clone(&writes)))).is_ok());

@@ -8,6 +8,8 @@ use crate::outputs::{Rendered, labels};
 use crate::policy::{
     Acted, Decision, Done, Move, Observed, OutputPlan, OutputResult, Ownership, dropped_may_go, ownership,
 };
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
@@ -114,7 +116,7 @@ impl Hand<'_> {
             self.still_wanted().await?;
         }
         let secret = self.fresh(name, rendered);
-        match self.send((Verb::Create, name), self.secrets.create(&params(), &secret)).await {
+        match self.send((Verb::Create, name), self.secrets.create(&params(), &secret).boxed()).await {
             Ok(written) => Ok(self.written(name, &written.metadata)),
             Err(failure) if failure.class() == Class::AlreadyExists => self.lost_the_race(name, failure).await,
             Err(failure) => Err(failure),
@@ -125,7 +127,7 @@ impl Hand<'_> {
     async fn send<T>(
         &self,
         (verb, secret): (Verb, &str),
-        request: impl Future<Output = kube::Result<T>>,
+        request: BoxFuture<'_, kube::Result<T>>,
     ) -> Result<T, Failure> {
         self.ctx.must_lead()?;
         let mut fate = Fate { namespace: &self.namespace, name: self.object_name(), secret, verb, done: None };
@@ -160,7 +162,7 @@ impl Hand<'_> {
         let mut secret = existing.clone();
         secret.metadata.labels.get_or_insert_default().extend(labels(self.object_name()));
         secret.data = Some(data(rendered));
-        let written = self.send((Verb::Update, name), self.secrets.replace(name, &params(), &secret)).await?;
+        let written = self.send((Verb::Update, name), self.secrets.replace(name, &params(), &secret).boxed()).await?;
         Ok(self.written(name, &written.metadata))
     }
 
@@ -176,7 +178,7 @@ impl Hand<'_> {
             resource_version: existing.metadata.resource_version.clone(),
         };
         let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
-        match self.send((Verb::Delete, name), self.secrets.delete(name, &params)).await {
+        match self.send((Verb::Delete, name), self.secrets.delete(name, &params).boxed()).await {
             Ok(_) => {
                 self.ctx.index.wrote(&Name::new(&self.namespace, name), Sight::Absent);
                 Ok(true)

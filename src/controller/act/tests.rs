@@ -78,7 +78,7 @@ async fn whoever_ceases_to_lead_in_the_middle_of_a_move_writes_and_deletes_nothi
         let ctx = slot.get().expect("it was set");
         let seen = seen(ctx);
         let mut plan = OutputPlan { name: OUTPUT.to_owned(), format: Format::Env, action: make() };
-        let failure = hand(ctx, &seen).make(&mut plan).await.err().expect("it was overtaken");
+        let failure = hand(ctx, &seen).make(&mut plan).await.expect_err("it was overtaken");
         assert_eq!((failure.resource, writes.lock().unwrap().as_slice()), ("leases", &[][..]));
     }
     let (slot, writes) = (Arc::new(OnceLock::new()), Arc::default());

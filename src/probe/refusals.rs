@@ -97,12 +97,12 @@ mod tests {
 
     /// Has keys refused as fast as it may, and comes back when told; how many within `length`.
     fn refused(refusals: &Refusals, asker: &Asker, length: Duration) -> u32 {
-        let (mut now, mut refused) = (Duration::ZERO, 0);
+        let (mut now, mut refused) = (Duration::ZERO, 0_u32);
         while now < length {
             match refusals.permit(asker, now) {
                 Ok(()) => {
                     refusals.count(asker.clone(), now);
-                    refused += 1;
+                    refused = refused.saturating_add(1);
                 }
                 Err(then) => {
                     assert!(then > now && then <= now.saturating_add(LONGEST_WAIT));

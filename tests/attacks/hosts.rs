@@ -116,3 +116,35 @@ caBundleFile: {}
     assert!(!keys.exists(), "session keys were logged");
     stage.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a04_no_variable_makes_anybody_a_certificate_authority() {
+    let mut stage = Stage::set("authorities").await;
+    let (trusted, named) = (encrypted(Certificate::Good).await, encrypted(Certificate::Good).await);
+    let ca = bundle(&[&trusted]);
+    stage.configure(&format!(
+        "providers:\n  inflow: {{endpoint: '{}/inflow'}}\n  zenflow: {{endpoint: '{}/zenflow/api/v1'}}\ncaBundleFile: {}\n",
+        trusted.base(),
+        named.base(),
+        ca.path().display(),
+    ));
+    stage.operator.kill().expect("it runs");
+    let directory = tempfile::tempdir().expect("there is a temporary directory");
+    let decoy = directory.path().join("decoy.pem");
+    std::fs::write(&decoy, named.ca_pem().expect("it serves TLS")).expect("it can be written to");
+    let environment = [("SSL_CERT_FILE", &decoy), ("SSL_CERT_DIR", &directory.path().to_owned())]
+        .map(|(name, path)| (name, path.to_str().expect("a plain name").to_owned()));
+    let environment = environment.each_ref().map(|(name, path)| (*name, path.as_str()));
+    stage.operator = stage.another_operator_in(&environment, &[]).await;
+    for (act, provider) in [(cast::inflow(), &trusted), (cast::zenflow(), &named)] {
+        let key = provider.add_key(act.new_key());
+        stage.watch_for(&key.key);
+        stage.put_secret(&act.source(), &[("api-key", &key.key)]).await;
+        stage.declare(act.name, act.spec()).await;
+    }
+    stage.until_ready(cast::inflow().name).await;
+    let told = ("Unknown", "ProviderUnavailable");
+    stage.until_is(cast::zenflow().name, ConditionType::Authenticated, told).await;
+    assert_eq!(named.ledger(&LedgerFilter::default()), [], "a request went to whom the environment trusts");
+    stage.finish().await;
+}

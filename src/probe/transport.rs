@@ -7,7 +7,8 @@
 use super::resolver::{NoPermittedAddress, Vetting};
 use super::{Limits, Unprepared, reply, tls};
 use crate::config::Settings;
-use crate::providers::{Ask, BaseUrl, Method, percent_encoded};
+use crate::providers::{Ask, BaseUrl, Method, encoded_room, push_percent_encoded};
+use hyper::body::Bytes;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Proxy, Request, Response, redirect, retry};
 use std::error::Error;
@@ -172,13 +173,8 @@ impl Transport {
 
 /// The request, if it leads below the base URL.
 fn request(base: &BaseUrl, ask: &Ask) -> Option<Request> {
-    let mut text = Zeroizing::new(format!("{}{}", base.as_str(), ask.path()));
-    let mut separator = if ask.path().contains('?') { '&' } else { '?' };
-    for (name, value) in ask.secret_query() {
-        let pair = Zeroizing::new(format!("{separator}{}={}", percent_encoded(name), percent_encoded(value).as_str()));
-        text.push_str(&pair);
-        separator = '&';
-    }
+    let separator = if ask.path().contains('?') { "&" } else { "?" };
+    let text = encoded([base.as_str(), ask.path()], separator, &ask.secret_query().collect::<Vec<_>>());
     let url = Url::parse(&text).ok()?;
     let root = base.url();
     let stays = url.scheme() == root.scheme()
@@ -198,7 +194,8 @@ fn request(base: &BaseUrl, ask: &Ask) -> Option<Request> {
     let headers = request.headers_mut();
     headers.insert(ACCEPT, HeaderValue::from_str(ask.accepts()).ok()?);
     for (name, value) in ask.secret_headers() {
-        let mut value = HeaderValue::from_str(value).ok()?;
+        let value = Zeroizing::new(value.as_bytes().to_vec());
+        let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(value)).ok()?;
         value.set_sensitive(true);
         headers.insert(HeaderName::from_bytes(name.as_bytes()).ok()?, value);
     }
@@ -209,17 +206,40 @@ fn request(base: &BaseUrl, ask: &Ask) -> Option<Request> {
     Some(request)
 }
 
-fn form(ask: &Ask) -> String {
-    let mut form = String::new();
-    for (name, value) in ask.fields() {
-        if !form.is_empty() {
-            form.push('&');
-        }
-        form.push_str(&percent_encoded(name));
-        form.push('=');
-        form.push_str(&Zeroizing::new(percent_encoded(value)));
+/// The form, in bytes that are wiped once they are sent.
+fn form(ask: &Ask) -> Bytes {
+    Bytes::from_owner(Wiped(encoded([""; 2], "", &ask.fields().collect::<Vec<_>>())))
+}
+
+/// Text that is wiped when the last who reads it is done.
+struct Wiped(Zeroizing<String>);
+
+impl AsRef<[u8]> for Wiped {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
     }
-    form
+}
+
+/// `start`, then the pairs as they stand in a URL or a form, before the first of them `separator`. One buffer that never
+/// grows, for what grows leaves copies of the key behind.
+fn encoded(start: [&str; 2], separator: &str, pairs: &[(&str, &str)]) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(String::with_capacity(room(start, pairs)));
+    start.iter().for_each(|part| text.push_str(part));
+    for (nth, (name, value)) in pairs.iter().enumerate() {
+        text.push_str(if nth == 0 { separator } else { "&" });
+        push_percent_encoded(&mut text, name);
+        text.push('=');
+        push_percent_encoded(&mut text, value);
+    }
+    text
+}
+
+fn room(start: [&str; 2], pairs: &[(&str, &str)]) -> usize {
+    let of_pair = |(name, value): &(&str, &str)| {
+        encoded_room(name).saturating_add(encoded_room(value)).saturating_add("&=".len())
+    };
+    let start = start.iter().map(|part| part.len());
+    start.chain(pairs.iter().map(of_pair)).fold(0, usize::saturating_add)
 }
 
 fn looked_at(headers: &HeaderMap) -> Headers {
@@ -281,6 +301,17 @@ mod tests {
         let sent = request(&base, &Ask::form("/x").field("id", "1 2").secret("key", &key("k+&="))).unwrap();
         assert_eq!(sent.body().and_then(|body| body.as_bytes()), Some(&b"id=1%202&key=k%2B%26%3D"[..]));
         assert_eq!((sent.method().as_str(), sent.url().query()), ("POST", None));
+    }
+
+    #[test]
+    fn the_buffer_that_a_key_is_written_into_never_moves() {
+        let long = "k+/=".repeat(1024);
+        for pairs in [&[("key", long.as_str())][..], &[("id", "1"), ("key", &long), ("z", "")], &[]] {
+            for start in [["", ""], ["https://api.example.com/v1", "/x"]] {
+                let text = encoded(start, "?", pairs);
+                assert_eq!(text.capacity(), room(start, pairs), "it grew, and left the key behind: {}", pairs.len());
+            }
+        }
     }
 
     #[test]

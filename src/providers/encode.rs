@@ -3,19 +3,30 @@
 /// The value with every byte but `A–Z a–z 0–9 - . _ ~` percent-encoded.
 #[must_use]
 pub fn percent_encoded(value: &str) -> String {
+    let mut encoded = String::with_capacity(encoded_room(value));
+    push_percent_encoded(&mut encoded, value);
+    encoded
+}
+
+/// The room that a value takes at the most.
+#[must_use]
+pub const fn encoded_room(value: &str) -> usize {
+    value.len().saturating_mul(3)
+}
+
+/// Appends the value, percent-encoded, without a copy of it on the way.
+pub fn push_percent_encoded(text: &mut String, value: &str) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let digit = |nibble: u8| HEX.get(usize::from(nibble)).copied().map_or('0', char::from);
-    let mut encoded = String::with_capacity(value.len().saturating_mul(3));
     for byte in value.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
+            text.push(char::from(byte));
         } else {
-            encoded.push('%');
-            encoded.push(digit(byte >> 4));
-            encoded.push(digit(byte & 0x0F));
+            text.push('%');
+            text.push(digit(byte >> 4));
+            text.push(digit(byte & 0x0F));
         }
     }
-    encoded
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ mod verdict;
 mod zenflow;
 
 pub use aventri::{Aventri, Region};
-pub use encode::percent_encoded;
+pub use encode::{encoded_room, percent_encoded, push_percent_encoded};
 pub use flow::{CheckoutTheme, Flow, Purpose};
 pub use flowlu::Flowlu;
 pub use inflow::InFlow;

@@ -69,7 +69,9 @@ impl Ask {
     /// Puts the key into a header behind an authentication scheme (`Bearer`).
     #[must_use]
     pub fn header_with_scheme(mut self, name: impl Into<String>, scheme: Option<&str>, key: &Key) -> Self {
-        let value = scheme.map_or_else(|| key.reveal().to_owned(), |scheme| format!("{scheme} {}", key.reveal()));
+        let scheme = scheme.map(|scheme| [scheme, " "]).unwrap_or_default();
+        // At once in its full size: what grows leaves copies of the key behind.
+        let value = [scheme[0], scheme[1], key.reveal()].concat();
         self.headers.push((name.into(), SecretString::from(value)));
         self
     }

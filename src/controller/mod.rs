@@ -12,6 +12,7 @@ mod health;
 mod index;
 mod jumps;
 mod kept;
+mod lanes;
 mod memory;
 mod name;
 mod objects;

@@ -13,6 +13,7 @@ mod index;
 mod jumps;
 mod kept;
 mod lanes;
+mod large;
 mod memory;
 mod name;
 mod objects;

@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 const LARGE: usize = 1_000_000;
 /// What the operator may take, in KiB: half of what the chart allows it.
 const AT_MOST: u64 = 128 * 1024;
+/// Credentials that want the same names.
+const RIVALS: usize = 48;
 /// How many are written at a time.
 const AT_ONCE: usize = 8;
 
@@ -87,19 +89,51 @@ async fn a20_large_foreign_secrets_under_the_names_of_outputs_cost_little_memory
         "outputs": outputs,
     });
     let declare = async |n: usize| drop(stage.declare(&format!("rival-{n}"), spec.clone()).await);
-    stream::iter(0..64).map(declare).buffer_unordered(32).collect::<Vec<()>>().await;
+    stream::iter(0..RIVALS).map(declare).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
     let start = Instant::now();
     let blocked = |object: &&connector_operator::api::ConnectorCredential| {
         object.status.as_ref().is_some_and(|status| !status.conditions.is_empty())
     };
     let seen = async || stage.credentials().list(&Default::default()).await.expect("a list").items;
-    while seen().await.iter().filter(blocked).count() < 64 {
-        assert!(start.elapsed() < SOON, "not all are visited");
+    while seen().await.iter().filter(blocked).count() < RIVALS {
+        assert!(start.elapsed() < SOON * 3, "not all are visited");
         super::pass(Duration::from_millis(100)).await;
     }
     let object = stage.credentials().get("rival-0").await.expect("it is there");
     assert!(!is(&object, ConditionType::Ready, ("True", "LocalOnly")), "nothing is published over a foreign Secret");
     let out: Secret = stage.secrets().get("out-0").await.expect("it stands");
     assert_eq!(out.data.expect("data")["large"].0.len(), LARGE);
+    is_small_and_serves(stage, &other).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a20_large_specs_cost_little_memory() {
+    let (mut stage, other) = stage("specs").await;
+    stage.put_secret("key", &[("api-key", "zenflow_live_EXAMPLEspecs")]).await;
+    // What cannot be packed: twenty files of the longest, as much as the API server stores of one object.
+    let noise: String = (0_u64..65_536)
+        .scan(7_u64, |state, _| {
+            *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            char::from_digit(u32::try_from(*state >> 59).expect("five bits"), 32)
+        })
+        .collect();
+    let files = |count: usize| (0..count).map(|n| (format!("f{n}"), json!(noise))).collect::<serde_json::Map<_, _>>();
+    let spec = json!({
+        "provider": {"zenflow": {}}, "keySecretRef": {"name": "key"}, "validation": {"mode": "Local"},
+        "publishPolicy": "Never",
+        "outputs": [
+            {"secretName": "first", "format": "Template", "template": files(14)},
+            {"secretName": "second", "format": "Template", "template": files(6)},
+        ],
+    });
+    let declare = async |n: usize| drop(stage.declare(&format!("large-{n}"), spec.clone()).await);
+    stream::iter(0..100).map(declare).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
+    // Delivered one by one until now; to the next process they come in a list.
+    let ready = |object: &_| is(object, ConditionType::Ready, ("True", "LocalOnly"));
+    stage.until("large-0", ready).await;
+    let before = memory(stage.operator.id(), "VmHWM");
+    assert!(before <= AT_MOST, "it took {before} KiB");
+    stage.operator.kill().expect("it runs");
+    stage.operator = stage.another_operator(&["--log-level=info", &format!("--watch-namespace={other}")]).await;
     is_small_and_serves(stage, &other).await;
 }

@@ -2,13 +2,14 @@
 //! of unscheduled checks, and what was written last. All of it may be lost: then it is done without.
 
 use super::name::is_newer;
-use crate::api::ConnectorCredential;
+use crate::api::{ConnectorCredential, SourceStatus};
 use crate::credential::{AccessToken, Key};
 use crate::policy::{after, jittered};
 use jiff::{SignedDuration, Timestamp};
 use ring::hmac;
 use ring::rand::SystemRandom;
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,9 +17,16 @@ use std::time::Duration;
 const REFILL: Duration = Duration::from_secs(30);
 const LONGEST_RETRY: Duration = Duration::from_secs(30);
 
+/// Which key a status speaks of.
+struct Fingerprint {
+    key: [u8; 32],
+    /// The version of the source that the status named with it.
+    source: u64,
+}
+
 #[derive(Default)]
 struct Entry {
-    fingerprint: Option<[u8; 32]>,
+    fingerprint: Option<Fingerprint>,
     token: Option<(Arc<AccessToken>, Option<Timestamp>)>,
     full_at: Timestamp,
     written: Option<Arc<ConnectorCredential>>,
@@ -28,6 +36,7 @@ struct Entry {
 /// What this process knows of each credential, by its uid.
 pub struct Memory {
     key: hmac::Key,
+    sources: RandomState,
     entries: Mutex<HashMap<String, Entry>>,
 }
 
@@ -38,7 +47,7 @@ impl Memory {
     /// When the system has no randomness.
     pub fn new() -> Result<Self, ring::error::Unspecified> {
         let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())?;
-        Ok(Self { key, entries: Mutex::default() })
+        Ok(Self { key, sources: RandomState::new(), entries: Mutex::default() })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Entry>> {
@@ -48,14 +57,30 @@ impl Memory {
     /// Whether `key` is the one that was remembered last; `None` when none was.
     pub fn same_key(&self, uid: &str, key: &Key) -> Option<bool> {
         let entries = self.lock();
-        let tag = entries.get(uid)?.fingerprint.as_ref()?;
+        let tag = &entries.get(uid)?.fingerprint.as_ref()?.key;
         Some(hmac::verify(&self.key, key.reveal().as_bytes(), tag).is_ok())
     }
 
-    /// Remembers that the status speaks of `key` now. Whether a token was minted from it, the status says.
-    pub fn remember_key(&self, uid: &str, key: &Key) {
+    /// Remembers that the status speaks of `key` now, which is that of `source`. Whether a token was minted from it, the
+    /// status says.
+    pub fn remember_key(&self, uid: &str, source: &SourceStatus, key: &Key) {
         let tag = hmac::sign(&self.key, key.reveal().as_bytes());
-        self.lock().entry(uid.to_owned()).or_default().fingerprint = tag.as_ref().try_into().ok();
+        let source = self.version(source);
+        let fingerprint = tag.as_ref().try_into().ok().map(|key| Fingerprint { key, source });
+        self.lock().entry(uid.to_owned()).or_default().fingerprint = fingerprint;
+    }
+
+    /// The status speaks of the key of `source`: of another one than was remembered, when a write went through whose
+    /// reply was lost, or another process wrote.
+    pub fn heard_of(&self, uid: &str, source: &SourceStatus) {
+        let source = self.version(source);
+        if let Some(entry) = self.lock().get_mut(uid) {
+            entry.fingerprint = entry.fingerprint.take().filter(|known| known.source == source);
+        }
+    }
+
+    fn version(&self, source: &SourceStatus) -> u64 {
+        self.sources.hash_one((&source.secret_name, &source.uid, &source.resource_version))
     }
 
     /// The token that was minted last, unless the status speaks of one that ends at `end`, later: another process

@@ -122,6 +122,9 @@ fn wanted(seen: &Observed) -> &KeySecretRef {
 fn traits(ctx: &Context, seen: &Observed) -> Traits {
     let uid = seen.uid();
     let status = seen.object.status.as_ref();
+    if let Some(source) = status.and_then(|status| status.source.as_ref()) {
+        ctx.memory.heard_of(uid, source);
+    }
     let course = status.and_then(|status| status.token.as_ref());
     let end = course.and_then(|course| course.expiration_time.as_ref()).map(|end| end.0);
     let known = ctx.memory.token(uid, end);

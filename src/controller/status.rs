@@ -6,7 +6,8 @@ use super::name::Name;
 use super::observe::key_bytes;
 use super::wire::Delivered;
 use crate::api::{
-    ConditionType, Conditions, ConnectorCredential, ConnectorCredentialStatus, FIELD_MANAGER, GROUP, Reason, VERSION,
+    ConditionType, Conditions, ConnectorCredential, ConnectorCredentialStatus, FIELD_MANAGER, GROUP, Reason,
+    SourceStatus, VERSION,
 };
 use crate::error::{Failure, Verb};
 use crate::policy::{Acted, Conclusion, Decision, Notice, Observed, Source, conclude, malformed, message};
@@ -66,8 +67,8 @@ pub(super) async fn report(
     if seen.object.status.as_ref() != Some(&status) {
         apply_status(ctx, &seen.object, &status, guard(seen, &status)).await?;
     }
-    if let Some(key) = key_bytes(seen).filter(|_| speaks_of(&status, seen)) {
-        ctx.memory.remember_key(seen.uid(), &key);
+    if let Some((key, source)) = key_bytes(seen).zip(status.source.as_ref().filter(|told| speaks_of(told, seen))) {
+        ctx.memory.remember_key(seen.uid(), source, &key);
     }
     for notice in notices {
         ctx.events.tell(Tidings::about(&seen.object, notice));
@@ -87,10 +88,9 @@ fn guard(seen: &Observed, status: &ConnectorCredentialStatus) -> Guard {
 }
 
 /// Whether the status is about the version of the source that was read.
-fn speaks_of(status: &ConnectorCredentialStatus, seen: &Observed) -> bool {
+fn speaks_of(told: &SourceStatus, seen: &Observed) -> bool {
     let Source::Found(secret) = &seen.source else { return false };
-    let version = secret.metadata.resource_version.as_deref();
-    status.source.as_ref().is_some_and(|source| Some(source.resource_version.as_str()) == version)
+    secret.metadata.resource_version.as_ref() == Some(&told.resource_version)
 }
 
 /// Applies a status; the result is remembered, since the watch may deliver it late.

@@ -18,12 +18,12 @@ pub use reply::wanted_wait;
 
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::credential::Key;
+use crate::credential::{AccessToken, Key};
 use crate::providers::{Depth, Given, Provider, ProviderKind, Unaddressable, Verdict};
 use answers::{Answers, Place, Seal};
 use budget::{Budgets, Course, Grant};
 use conversation::{Matter, converse};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 pub use slots::Slot;
 use slots::Slots;
 use std::sync::Arc;
@@ -126,6 +126,15 @@ pub struct Checked {
     pub duration: Duration,
     /// How many requests were sent.
     pub requests: u32,
+}
+
+impl Checked {
+    fn token(&self) -> Option<&AccessToken> {
+        match &self.verdict {
+            Verdict::Accepted(proof) => proof.token.as_ref(),
+            Verdict::Rejected(_) | Verdict::Inconclusive(_) => None,
+        }
+    }
 }
 
 /// Why no calls can be made at all. Says nothing that a file holds.
@@ -234,7 +243,7 @@ impl Prober {
         let Some(place) = self.answers.place(matter.question(&self.seal), now) else {
             return Turn::Over(Outcome::Later { at: after(now, SAME_QUESTION_WAIT), why: Wait::SameQuestion });
         };
-        if let Some(checked) = place.answer(options.since, now) {
+        if let Some(checked) = place.answer(options.since, minted_since(provider, now)) {
             return Turn::Over(Outcome::Checked { checked, shared: true });
         }
         match self.admit(&matter, options, slot) {
@@ -284,7 +293,7 @@ pub enum Turn<'a> {
 pub struct Granted<'a> {
     prober: &'a Prober,
     matter: Matter<'a>,
-    place: Place,
+    place: Place<'a>,
     grant: Grant,
     _slot: Slot,
 }
@@ -293,9 +302,15 @@ impl Granted<'_> {
     /// Asks. The answer is left for those who ask the same.
     pub async fn ask(self) -> Arc<Checked> {
         let checked = Arc::new(converse(self.prober, &self.matter, self.grant).await);
-        self.place.leave(Arc::clone(&checked));
+        self.place.leave(Arc::clone(&checked), self.matter.provider.token_lifetime());
         checked
     }
+}
+
+/// A token that was minted before this has ended, as this credential declares it.
+fn minted_since(provider: &dyn Provider, now: Timestamp) -> Timestamp {
+    let life = provider.token_lifetime();
+    life.and_then(|life| now.checked_sub(SignedDuration::try_from(life).ok()?).ok()).unwrap_or(Timestamp::MIN)
 }
 
 /// Saturates at the end of time.

@@ -15,6 +15,7 @@ mod owners;
 mod pairs;
 mod patience;
 mod refusals;
+mod replies;
 mod rights;
 mod rotation;
 mod waiting;

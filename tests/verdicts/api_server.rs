@@ -31,6 +31,8 @@ struct State {
     counts: Counts,
     /// Paths that nobody but the user may read.
     denied: BTreeSet<String>,
+    /// The reply to the next status write that says this is lost.
+    lost: Option<&'static str>,
     /// Every key that the controller has ever written into a Secret, by the Secret's path.
     published: Vec<(String, String)>,
 }
@@ -90,6 +92,16 @@ impl ApiServer {
         } else {
             all.remove(path)
         };
+    }
+
+    /// Stores the next status write that says this, and loses the reply.
+    pub(crate) fn lose_reply_to(&self, said: &'static str) {
+        self.state().lost = Some(said);
+    }
+
+    /// Whether a reply that is to be lost was not asked for yet.
+    pub(crate) fn has_reply_to_lose(&self) -> bool {
+        self.state().lost.is_some()
     }
 
     /// Deletes as a user.
@@ -194,7 +206,12 @@ impl State {
             return refused(409);
         }
         object["status"] = body["status"].clone();
-        (StatusCode::OK, self.store(path, object))
+        let stored = self.store(path, object);
+        if self.lost.is_some_and(|said| body["status"].to_string().contains(said)) {
+            self.lost = None;
+            return refused(504);
+        }
+        (StatusCode::OK, stored)
     }
 }
 
@@ -203,6 +220,7 @@ fn refused(code: u16) -> (StatusCode, Value) {
         403 => "Forbidden",
         404 => "NotFound",
         409 => "AlreadyExists",
+        504 => "Timeout",
         _ => "MethodNotAllowed",
     };
     let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": ""});

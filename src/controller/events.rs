@@ -14,12 +14,15 @@ use kube::api::PostParams;
 use kube::{Api, Client};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// Events that may wait at the most; more are dropped.
 const QUEUE: usize = 1024;
 /// Events that are written at a time: as many as visits bring forth, whatever the API server's pace.
 const AT_ONCE: usize = 32;
+/// A write that takes longer is given up: no Event holds up those behind it.
+const WRITE: Duration = Duration::from_secs(30);
 const LONGEST_NOTE: usize = 1024;
 const LONGEST_NAME: usize = 200;
 
@@ -107,10 +110,12 @@ pub async fn send(client: Client, mut queue: Queue, clock: Arc<dyn Clock>, insta
 async fn write(client: &Client, event: Event) {
     let namespace = event.metadata.namespace.clone().unwrap_or_default();
     let api: Api<Event> = Api::namespaced(client.clone(), &namespace);
-    if let Err(error) = api.create(&PostParams::default(), &event).await {
-        let failure = Failure::new(Verb::Create, "events", &error);
-        tracing::warn!(namespace, %failure, "event not written");
-    }
+    let failure = match tokio::time::timeout(WRITE, api.create(&PostParams::default(), &event)).await {
+        Ok(Ok(_)) => return,
+        Ok(Err(error)) => Failure::new(Verb::Create, "events", &error),
+        Err(_) => Failure::timeout(Verb::Create, "events"),
+    };
+    tracing::warn!(namespace, %failure, "event not written");
 }
 
 fn event(tidings: Tidings, now: jiff::Timestamp, count: u64, instance: &str) -> Event {
@@ -142,5 +147,34 @@ fn event(tidings: Tidings, now: jiff::Timestamp, count: u64, instance: &str) -> 
             Severity::Warning => "Warning".to_owned(),
         }),
         ..Event::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{client, context, silence};
+    use super::*;
+    use crate::api::Reason;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    fn tidings() -> Tidings {
+        Tidings::about_malformed(&ObjectMeta::default(), Notice::warning(Reason::InvalidSpec, "Check", "a note"))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn writes_that_hang_hold_nobody_up_for_longer_than_half_a_minute() {
+        let asked: Arc<AtomicUsize> = Arc::default();
+        let counted = Arc::clone(&asked);
+        let stalled = client(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            std::future::pending()
+        });
+        let (teller, far) = queue();
+        (0..=AT_ONCE).for_each(|_| teller.tell(tidings()));
+        drop(teller);
+        let clock = context(silence()).clock;
+        let sent = send(stalled, far, clock, "test".to_owned());
+        tokio::time::timeout(3 * WRITE, sent).await.expect("each is given up");
+        assert_eq!(asked.load(Ordering::Relaxed), AT_ONCE + 1);
     }
 }

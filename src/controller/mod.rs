@@ -13,6 +13,8 @@ mod health;
 mod index;
 mod jumps;
 mod kept;
+mod lanes;
+mod large;
 mod memory;
 mod name;
 mod objects;

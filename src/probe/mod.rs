@@ -7,6 +7,7 @@ mod answers;
 mod bucket;
 mod budget;
 mod conversation;
+mod refusals;
 mod reply;
 mod resolver;
 mod slots;
@@ -24,6 +25,7 @@ use answers::{Answers, Place, Seal};
 use budget::{Budgets, Course, Grant};
 use conversation::{Matter, converse};
 use jiff::{SignedDuration, Timestamp};
+use refusals::{Asker, Refusals};
 pub use slots::Slot;
 use slots::Slots;
 use std::sync::Arc;
@@ -73,12 +75,21 @@ pub struct CheckOptions {
     pub depth: Depth,
     /// Whether the key was accepted before, or takes the place of one that is: it may then use what is reserved for such keys.
     pub proved: bool,
-    /// When the account was asked last, as far as anybody knows; a process that has just begun does not.
+    /// When the account was asked about this very key, if it was accepted then; a process that has just begun knows it from
+    /// the status.
     pub asked_before: Option<Timestamp>,
     /// Whose fair share of the slots this counts to.
     pub namespace: String,
     /// An answer to the same question that was asked for at this time or later will do. `now` asks for a new one.
     pub since: Timestamp,
+}
+
+impl CheckOptions {
+    /// Who answers for it if the key is refused; nobody for a key that was accepted before.
+    fn asker(&self, kind: ProviderKind) -> Option<Asker> {
+        let asker = || Asker { kind, namespace: self.namespace.clone(), rotates: self.proved };
+        self.asked_before.is_none().then(asker)
+    }
 }
 
 /// What became of a check.
@@ -111,6 +122,8 @@ pub enum Wait {
     Slot,
     /// The account's budget is used up for now, or the provider told us to wait.
     Budget,
+    /// Too many of the namespace's keys were refused.
+    Refusals,
 }
 
 /// One answer, and what belongs to it. Shared by all who asked the same.
@@ -164,6 +177,7 @@ pub struct Prober {
     seal: Seal,
     answers: Answers,
     budgets: Arc<Budgets>,
+    refusals: Refusals,
     slots: Arc<Slots>,
 }
 
@@ -184,6 +198,7 @@ impl Prober {
             seal,
             answers: Answers::default(),
             budgets: Arc::default(),
+            refusals: Refusals::default(),
             slots,
         })
     }
@@ -246,18 +261,27 @@ impl Prober {
         if let Some(checked) = place.answer(options.since, minted_since(provider, now)) {
             return Turn::Over(Outcome::Checked { checked, shared: true });
         }
-        match self.admit(&matter, options, slot) {
-            Ok((slot, grant)) => Turn::Ours(Box::new(Granted { prober: self, matter, place, grant, _slot: slot })),
+        let asker = options.asker(matter.provider.profile().kind);
+        match self.admit(&matter, (options, asker.as_ref()), slot) {
+            Ok((slot, grant)) => {
+                Turn::Ours(Box::new(Granted { prober: self, matter, place, asker, grant, _slot: slot }))
+            }
             Err(later) => Turn::Over(later),
         }
     }
 
     /// A slot and the account's budget, or when to come back for them.
-    fn admit(&self, matter: &Matter<'_>, options: &CheckOptions, slot: Option<Slot>) -> Result<(Slot, Grant), Outcome> {
+    fn admit(
+        &self,
+        matter: &Matter<'_>,
+        (options, asker): (&CheckOptions, Option<&Asker>),
+        slot: Option<Slot>,
+    ) -> Result<(Slot, Grant), Outcome> {
         let profile = matter.provider.profile();
         let now = self.clock.monotonic();
         let later =
             |why| move |then: Duration| Outcome::Later { at: after(self.clock.now(), then.saturating_sub(now)), why };
+        asker.map_or(Ok(()), |asker| self.refusals.permit(asker, now)).map_err(later(Wait::Refusals))?;
         let slot = match slot {
             Some(slot) => slot,
             None => self.slots.take(profile.kind, &options.namespace, now).map_err(later(Wait::Slot))?,
@@ -294,6 +318,7 @@ pub struct Granted<'a> {
     prober: &'a Prober,
     matter: Matter<'a>,
     place: Place<'a>,
+    asker: Option<Asker>,
     grant: Grant,
     _slot: Slot,
 }
@@ -302,6 +327,9 @@ impl Granted<'_> {
     /// Asks. The answer is left for those who ask the same.
     pub async fn ask(self) -> Arc<Checked> {
         let checked = Arc::new(converse(self.prober, &self.matter, self.grant).await);
+        if let (Verdict::Rejected(_), Some(asker)) = (&checked.verdict, self.asker) {
+            self.prober.refusals.count(asker, self.prober.clock.monotonic());
+        }
         self.place.leave(Arc::clone(&checked), self.matter.provider.token_lifetime());
         checked
     }

@@ -1,6 +1,7 @@
 //! Who is told? Events (events.k8s.io/v1) from a bounded queue, a few at a time: a slow API server costs Events, not
-//! visits.
+//! visits, and first those of the namespace that has the most of them.
 
+use super::lanes::{Entered, Lanes};
 use crate::api::{ConnectorCredential, FIELD_MANAGER, GROUP, VERSION};
 use crate::clock::Clock;
 use crate::error::{Failure, Verb};
@@ -11,7 +12,8 @@ use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::api::PostParams;
 use kube::{Api, Client};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -57,12 +59,21 @@ impl Tidings {
 
 /// The near end of the queue.
 #[derive(Debug, Clone)]
-pub struct Teller(mpsc::Sender<Tidings>);
+pub struct Teller(mpsc::Sender<()>, Waiting);
+
+type Waiting = Arc<Mutex<Lanes<Tidings>>>;
+
+fn lock(waiting: &Waiting) -> MutexGuard<'_, Lanes<Tidings>> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 impl Teller {
-    /// Queues an Event, or drops it when the queue is full.
+    /// Queues an Event; when the queue is full one is dropped, of the namespace that has the most.
     pub fn tell(&self, tidings: Tidings) {
-        if self.0.try_send(tidings).is_err() {
+        let namespace = tidings.regarding.namespace.clone().unwrap_or_default();
+        let entered = lock(&self.1).enter(&namespace, tidings);
+        // For each that waits the far end is told once.
+        if entered != Entered::Waits || self.0.try_send(()).is_err() {
             tracing::warn!("event dropped: the queue is full");
         }
     }
@@ -70,19 +81,26 @@ impl Teller {
 
 /// The far end of the queue.
 #[derive(Debug)]
-pub struct Queue(mpsc::Receiver<Tidings>);
+pub struct Queue(mpsc::Receiver<()>, Waiting);
+
+impl Queue {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Tidings>> {
+        self.0.poll_recv(context).map(|told| told.and_then(|()| lock(&self.1).next()))
+    }
+}
 
 /// A queue for Events.
 #[must_use]
 pub fn queue() -> (Teller, Queue) {
     let (near, far) = mpsc::channel(QUEUE);
-    (Teller(near), Queue(far))
+    let waiting = Arc::new(Mutex::new(Lanes::new(QUEUE)));
+    (Teller(near, Arc::clone(&waiting)), Queue(far, waiting))
 }
 
 /// Sends what is queued until every near end is gone.
 pub async fn send(client: Client, mut queue: Queue, clock: Arc<dyn Clock>, instance: String) {
     let mut count: u64 = 0;
-    let events = stream::poll_fn(|context| queue.0.poll_recv(context)).map(|tidings| {
+    let events = stream::poll_fn(|context| queue.poll_next(context)).map(|tidings| {
         count = count.wrapping_add(1);
         event(tidings, clock.now(), count, &instance)
     });

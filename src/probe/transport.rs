@@ -224,7 +224,9 @@ impl AsRef<[u8]> for Wiped {
 /// grows, for what grows leaves copies of the key behind.
 fn encoded(start: [&str; 2], separator: &str, pairs: &[(&str, &str)]) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(room(start, pairs)));
-    start.iter().for_each(|part| text.push_str(part));
+    for part in start {
+        text.push_str(part);
+    }
     for (nth, (name, value)) in pairs.iter().enumerate() {
         text.push_str(if nth == 0 { separator } else { "&" });
         push_percent_encoded(&mut text, name);

@@ -1,16 +1,21 @@
 //! How does the cluster see that the process lives? `/livez`, `/readyz` and `/metrics`, and nothing else.
 
+mod door;
+mod texts;
+
 use crate::metrics::{Exposition, Metrics};
 use axum::Router;
 use axum::extract::State;
-use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::{ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use door::Door;
 use std::future::{Future, IntoFuture};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use texts::Texts;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -82,7 +87,8 @@ pub async fn listen(admin: Admin) -> Result<Listening, Error> {
         Some(address) => {
             let listener = bind("metrics", address).await?;
             tracing::info!(address = %local(&listener, address), "metrics listening");
-            Some((listener, Router::new().route("/metrics", get(expose)).with_state(admin.metrics)))
+            let scraped = Arc::new(Scraped { metrics: admin.metrics, texts: Texts::default() });
+            Some((listener, Router::new().route("/metrics", get(expose)).with_state(scraped)))
         }
     };
     Ok(Listening { health, metrics })
@@ -133,7 +139,7 @@ fn until(
     (listener, router): (TcpListener, Router),
     stop: CancellationToken,
 ) -> impl Future<Output = Result<(), Error>> {
-    let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned());
+    let served = axum::serve(Door::before(listener), router).with_graceful_shutdown(stop.cancelled_owned());
     async move { served.into_future().await.map_err(|source| Error::Serve(purpose, source)) }
 }
 
@@ -158,12 +164,20 @@ fn answer(result: Result<(), &'static str>) -> impl IntoResponse {
         Ok(()) => (StatusCode::OK, "ok"),
         Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason),
     };
-    (status, [(CACHE_CONTROL, "no-store")], format!("{text}\n"))
+    (status, [(CACHE_CONTROL, "no-store"), (CONNECTION, "close")], format!("{text}\n"))
 }
 
-async fn expose(State(metrics): State<Arc<Metrics>>, headers: HeaderMap) -> impl IntoResponse {
+/// What scrapes are answered from.
+struct Scraped {
+    metrics: Arc<Metrics>,
+    texts: Texts,
+}
+
+/// A connection has one answer, so that none is cut off at the end of its time.
+async fn expose(State(scraped): State<Arc<Scraped>>, headers: HeaderMap) -> impl IntoResponse {
     let exposition = Exposition::accepted(headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()));
-    ([(CONTENT_TYPE, exposition.content_type())], metrics.expose(exposition))
+    let text = scraped.texts.get(exposition, || scraped.metrics.expose(exposition));
+    ([(CONTENT_TYPE, exposition.content_type()), (CONNECTION, "close")], text)
 }
 
 #[cfg(test)]
@@ -220,6 +234,30 @@ mod tests {
         stop.cancel();
         served.await.expect("no panic").expect("a clean end");
         assert!(tokio::net::TcpStream::connect(health).await.is_err(), "nobody listens any more");
+    }
+
+    #[tokio::test]
+    async fn a20_whoever_holds_connections_open_leaves_when_others_come() {
+        let any: SocketAddr = "127.0.0.1:0".parse().expect("an address");
+        let (health, metrics) = (Arc::new(Starting), Arc::new(Metrics::new(Arc::new(SystemClock::new()), 1)));
+        let admin = Admin { health_address: any, metrics_address: None, health, metrics };
+        let listening = listen(admin).await.expect("ports are free");
+        let health = listening.health_address().expect("an address");
+        let stop = CancellationToken::new();
+        let served = tokio::spawn(listening.serve(stop.clone()));
+        let mut idle = Vec::new();
+        for _ in 0..200 {
+            idle.push(tokio::net::TcpStream::connect(health).await.expect("it listens"));
+        }
+        assert!(ask(health, "/livez", "").await.starts_with("HTTP/1.1 200"));
+        let mut left = 0;
+        for mut connection in idle {
+            let read = tokio::time::timeout(Duration::from_millis(20), connection.read(&mut [0; 1])).await;
+            left += usize::from(read.is_ok());
+        }
+        assert!((130..200).contains(&left), "{left} of 200 have left");
+        stop.cancel();
+        served.await.expect("no panic").expect("a clean end");
     }
 
     #[tokio::test]

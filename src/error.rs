@@ -108,6 +108,22 @@ impl Failure {
         self.class
     }
 
+    /// Whether the API server has said that it did nothing. Else it may have done what was asked.
+    #[must_use]
+    pub const fn is_refusal(&self) -> bool {
+        match self.class {
+            Class::NotFound
+            | Class::Forbidden
+            | Class::Unauthorized
+            | Class::Conflict
+            | Class::AlreadyExists
+            | Class::Invalid
+            | Class::Throttled(_)
+            | Class::Gone => true,
+            Class::Timeout | Class::Unavailable | Class::Unexpected => false,
+        }
+    }
+
     /// Why, without what was asked for: `not found (404)`.
     #[must_use]
     pub const fn cause(&self) -> Cause {

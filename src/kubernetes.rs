@@ -19,6 +19,10 @@ use travel::travel;
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// To the response's headers; a watch goes on behind them.
 pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
+/// From one byte of a response to the next: watches of 55 seconds may be silent, and end themselves after 60.
+const SILENCE: Duration = Duration::from_secs(61);
+/// The same where watches last as long as kube has them by itself: 290 seconds.
+const LONG_SILENCE: Duration = Duration::from_secs(300);
 
 /// Stands in a kubeconfig while it is read, so that the environment's proxy is not.
 const NO_PROXY: &str = "http://proxy.invalid";
@@ -111,22 +115,26 @@ pub fn contexts(files: &[PathBuf]) -> Vec<String> {
     read.map(|file| file.contexts.into_iter().map(|context| context.name).collect()).unwrap_or_default()
 }
 
-/// A client with our limits: connect 5 s, headers 30 s, no retries. Each call counts in `rest_client_requests_total`.
+/// A client with our limits: connect 5 s, headers 30 s, silence 61 s, no retries. Each call counts in `rest_client_requests_total`.
 ///
 /// # Errors
 /// [`Error::BuildClient`], when TLS or authentication cannot be set up.
 pub fn client(config: Config, metrics: &Arc<Metrics>) -> Result<Client, Error> {
-    client_within(RESPONSE_TIMEOUT, config, metrics)
+    limited((RESPONSE_TIMEOUT, SILENCE), config, metrics)
 }
 
-/// The same with another limit for a response's headers.
+/// The same with another limit for a response's headers, and for watches that are silent for minutes.
 ///
 /// # Errors
 /// [`Error::BuildClient`], when TLS or authentication cannot be set up.
 pub fn client_within(limit: Duration, config: Config, metrics: &Arc<Metrics>) -> Result<Client, Error> {
+    limited((limit, limit.max(LONG_SILENCE)), config, metrics)
+}
+
+fn limited((headers, silence): (Duration, Duration), config: Config, metrics: &Arc<Metrics>) -> Result<Client, Error> {
     let host = config.cluster_url.authority().map(ToString::to_string).unwrap_or_default();
-    let builder = ClientBuilder::new(travel(&config)?, config.default_namespace);
-    let limits = TimeoutLayer::new(limit);
+    let builder = ClientBuilder::new(travel(&config, silence)?, config.default_namespace);
+    let limits = TimeoutLayer::new(headers);
     Ok(builder.with_layer(&limits).with_layer(&metrics.requests(&host)).build())
 }
 

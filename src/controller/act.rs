@@ -8,12 +8,17 @@ use crate::outputs::{Rendered, labels};
 use crate::policy::{
     Acted, Decision, Done, Move, Observed, OutputPlan, OutputResult, Ownership, dropped_may_go, ownership,
 };
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::Api;
 use kube::api::{DeleteParams, PostParams, Preconditions};
 use std::collections::BTreeMap;
+
+#[cfg(test)]
+mod tests;
 
 /// Makes all moves, then deletes what is not declared any more, if every output stands. The first failure is
 /// returned beside the results; the other moves are made all the same.
@@ -70,7 +75,6 @@ struct Hand<'a> {
 
 impl Hand<'_> {
     async fn make(&self, plan: &mut OutputPlan) -> Result<Done, Failure> {
-        self.ctx.must_lead()?;
         let existing = self.existing(&plan.name);
         let version = existing.and_then(|secret| secret.metadata.resource_version.clone());
         // The rendered bytes are moved into the write.
@@ -94,7 +98,6 @@ impl Hand<'_> {
         };
         if matches!(done, Done::Written(_)) {
             self.ctx.metrics.published(plan.format);
-            tracing::info!(namespace = self.namespace, name = self.object_name(), secret = plan.name, "output written");
         }
         Ok(done)
     }
@@ -114,17 +117,27 @@ impl Hand<'_> {
             self.still_wanted().await?;
         }
         let secret = self.fresh(name, rendered);
-        match self.secrets.create(&params(), &secret).await {
+        match self.send((Verb::Create, name), self.secrets.create(&params(), &secret).boxed()).await {
             Ok(written) => Ok(self.written(name, &written.metadata)),
-            Err(error) => {
-                let failure = Failure::new(Verb::Create, "secrets", &error);
-                if failure.class() == Class::AlreadyExists {
-                    self.lost_the_race(name, failure).await
-                } else {
-                    Err(failure)
-                }
-            }
+            Err(failure) if failure.class() == Class::AlreadyExists => self.lost_the_race(name, failure).await,
+            Err(failure) => Err(failure),
         }
+    }
+
+    /// Sends a write, unless somebody else has come to lead while it was prepared, and logs what came of it.
+    async fn send<T>(
+        &self,
+        (verb, secret): (Verb, &str),
+        request: BoxFuture<'_, kube::Result<T>>,
+    ) -> Result<T, Failure> {
+        self.ctx.must_lead()?;
+        let mut fate = Fate { namespace: &self.namespace, name: self.object_name(), secret, verb, done: None };
+        let answer = request.await.map_err(|error| Failure::new(verb, "secrets", &error));
+        fate.done = match &answer {
+            Ok(_) => Some(true),
+            Err(failure) => failure.is_refusal().then_some(false),
+        };
+        answer
     }
 
     fn was_published(&self, name: &str) -> bool {
@@ -164,8 +177,7 @@ impl Hand<'_> {
 
     async fn overwrite(&self, name: &str, secret: &Secret) -> Result<Done, Failure> {
         self.still_wanted().await?;
-        let written = self.secrets.replace(name, &params(), secret).await;
-        let written = written.map_err(|error| Failure::new(Verb::Update, "secrets", &error))?;
+        let written = self.send((Verb::Update, name), self.secrets.replace(name, &params(), secret).boxed()).await?;
         Ok(self.written(name, &written.metadata))
     }
 
@@ -181,10 +193,9 @@ impl Hand<'_> {
             resource_version: existing.metadata.resource_version.clone(),
         };
         let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
-        match self.secrets.delete(name, &params).await.map_err(|error| Failure::new(Verb::Delete, "secrets", &error)) {
+        match self.send((Verb::Delete, name), self.secrets.delete(name, &params).boxed()).await {
             Ok(_) => {
                 self.ctx.index.wrote(&Name::new(&self.namespace, name), Sight::Absent);
-                tracing::info!(namespace = self.namespace, name = self.object_name(), secret = name, "output deleted");
                 Ok(true)
             }
             Err(failure) if failure.class() == Class::NotFound => Ok(true),
@@ -223,6 +234,29 @@ impl Hand<'_> {
             type_: Some(secret_type),
             data: Some(data(rendered)),
             ..Secret::default()
+        }
+    }
+}
+
+/// What became of a write: one line of the log, also when its answer is lost, or not waited for any more.
+struct Fate<'a> {
+    namespace: &'a str,
+    name: &'a str,
+    secret: &'a str,
+    verb: Verb,
+    /// `None`: nobody knows.
+    done: Option<bool>,
+}
+
+impl Drop for Fate<'_> {
+    fn drop(&mut self) {
+        let Self { namespace, name, secret, verb, done } = *self;
+        match (done, verb) {
+            (Some(true), Verb::Delete) => tracing::info!(namespace, name, secret, "output deleted"),
+            (Some(true), _) => tracing::info!(namespace, name, secret, "output written"),
+            (Some(false), _) => {}
+            (None, Verb::Delete) => tracing::warn!(namespace, name, secret, "output perhaps deleted: no answer tells"),
+            (None, _) => tracing::warn!(namespace, name, secret, "output perhaps written: no answer tells"),
         }
     }
 }

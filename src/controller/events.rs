@@ -1,6 +1,7 @@
 //! Who is told? Events (events.k8s.io/v1) from a bounded queue, a few at a time: a slow API server costs Events, not
-//! visits.
+//! visits, and first those of the namespace that has the most of them.
 
+use super::lanes::{Entered, Lanes};
 use crate::api::{ConnectorCredential, FIELD_MANAGER, GROUP, VERSION};
 use crate::clock::Clock;
 use crate::error::{Failure, Verb};
@@ -11,13 +12,17 @@ use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::api::PostParams;
 use kube::{Api, Client};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// Events that may wait at the most; more are dropped.
 const QUEUE: usize = 1024;
 /// Events that are written at a time: as many as visits bring forth, whatever the API server's pace.
 const AT_ONCE: usize = 32;
+/// A write that takes longer is given up: no Event holds up those behind it.
+const WRITE: Duration = Duration::from_secs(30);
 const LONGEST_NOTE: usize = 1024;
 const LONGEST_NAME: usize = 200;
 
@@ -54,12 +59,21 @@ impl Tidings {
 
 /// The near end of the queue.
 #[derive(Debug, Clone)]
-pub struct Teller(mpsc::Sender<Tidings>);
+pub struct Teller(mpsc::Sender<()>, Waiting);
+
+type Waiting = Arc<Mutex<Lanes<Tidings>>>;
+
+fn lock(waiting: &Waiting) -> MutexGuard<'_, Lanes<Tidings>> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 impl Teller {
-    /// Queues an Event, or drops it when the queue is full.
+    /// Queues an Event; when the queue is full one is dropped, of the namespace that has the most.
     pub fn tell(&self, tidings: Tidings) {
-        if self.0.try_send(tidings).is_err() {
+        let namespace = tidings.regarding.namespace.clone().unwrap_or_default();
+        let entered = lock(&self.1).enter(&namespace, tidings);
+        // For each that waits the far end is told once.
+        if entered != Entered::Waits || self.0.try_send(()).is_err() {
             tracing::warn!("event dropped: the queue is full");
         }
     }
@@ -67,19 +81,26 @@ impl Teller {
 
 /// The far end of the queue.
 #[derive(Debug)]
-pub struct Queue(mpsc::Receiver<Tidings>);
+pub struct Queue(mpsc::Receiver<()>, Waiting);
+
+impl Queue {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Tidings>> {
+        self.0.poll_recv(context).map(|told| told.and_then(|()| lock(&self.1).next()))
+    }
+}
 
 /// A queue for Events.
 #[must_use]
 pub fn queue() -> (Teller, Queue) {
     let (near, far) = mpsc::channel(QUEUE);
-    (Teller(near), Queue(far))
+    let waiting = Arc::new(Mutex::new(Lanes::new(QUEUE)));
+    (Teller(near, Arc::clone(&waiting)), Queue(far, waiting))
 }
 
 /// Sends what is queued until every near end is gone.
 pub async fn send(client: Client, mut queue: Queue, clock: Arc<dyn Clock>, instance: String) {
     let mut count: u64 = 0;
-    let events = stream::poll_fn(|context| queue.0.poll_recv(context)).map(|tidings| {
+    let events = stream::poll_fn(|context| queue.poll_next(context)).map(|tidings| {
         count = count.wrapping_add(1);
         event(tidings, clock.now(), count, &instance)
     });
@@ -89,10 +110,12 @@ pub async fn send(client: Client, mut queue: Queue, clock: Arc<dyn Clock>, insta
 async fn write(client: &Client, event: Event) {
     let namespace = event.metadata.namespace.clone().unwrap_or_default();
     let api: Api<Event> = Api::namespaced(client.clone(), &namespace);
-    if let Err(error) = api.create(&PostParams::default(), &event).await {
-        let failure = Failure::new(Verb::Create, "events", &error);
-        tracing::warn!(namespace, %failure, "event not written");
-    }
+    let failure = match tokio::time::timeout(WRITE, api.create(&PostParams::default(), &event)).await {
+        Ok(Ok(_)) => return,
+        Ok(Err(error)) => Failure::new(Verb::Create, "events", &error),
+        Err(_) => Failure::timeout(Verb::Create, "events"),
+    };
+    tracing::warn!(namespace, %failure, "event not written");
 }
 
 fn event(tidings: Tidings, now: jiff::Timestamp, count: u64, instance: &str) -> Event {
@@ -124,5 +147,34 @@ fn event(tidings: Tidings, now: jiff::Timestamp, count: u64, instance: &str) -> 
             Severity::Warning => "Warning".to_owned(),
         }),
         ..Event::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{client, context, silence};
+    use super::*;
+    use crate::api::Reason;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    fn tidings() -> Tidings {
+        Tidings::about_malformed(&ObjectMeta::default(), Notice::warning(Reason::InvalidSpec, "Check", "a note"))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn writes_that_hang_hold_nobody_up_for_longer_than_half_a_minute() {
+        let asked: Arc<AtomicUsize> = Arc::default();
+        let counted = Arc::clone(&asked);
+        let stalled = client(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            std::future::pending()
+        });
+        let (teller, far) = queue();
+        (0..=AT_ONCE).for_each(|_| teller.tell(tidings()));
+        drop(teller);
+        let clock = context(silence()).clock;
+        let sent = send(stalled, far, clock, "test".to_owned());
+        tokio::time::timeout(3 * WRITE, sent).await.expect("each is given up");
+        assert_eq!(asked.load(Ordering::Relaxed), AT_ONCE + 1);
     }
 }

@@ -2,6 +2,7 @@
 //! in `policy`.
 
 mod act;
+mod claims;
 mod compact;
 mod consult;
 mod events;
@@ -12,6 +13,8 @@ mod health;
 mod index;
 mod jumps;
 mod kept;
+mod lanes;
+mod large;
 mod memory;
 mod name;
 mod objects;

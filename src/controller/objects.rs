@@ -5,6 +5,7 @@
 
 use super::Guarded;
 use super::compact::{pack, unpack};
+use super::large::Room;
 use super::name::Name;
 use super::wire::{Versioned, Wire};
 use crate::api::{ConditionType, Conditions, ConnectorCredential};
@@ -50,8 +51,30 @@ pub struct Brief {
 
 #[derive(Debug)]
 enum Packed {
-    Sound { body: Box<[u8]>, conditions: Box<[Kept]>, brief: Box<Brief> },
+    Sound { body: Body, conditions: Box<[Kept]>, brief: Box<Brief> },
     Malformed(Box<ObjectMeta>),
+}
+
+#[derive(Debug)]
+enum Body {
+    Here(Box<[u8]>),
+    /// Too large to be kept: the API server has it.
+    Elsewhere {
+        version: Option<Box<str>>,
+        bytes: usize,
+    },
+}
+
+/// A text that is longer is not kept: templates make it so, and whoever declares credentials chooses how many.
+const LONGEST: usize = 8 << 10;
+
+/// A credential that is kept, or known to be elsewhere.
+#[derive(Debug)]
+pub enum Held {
+    /// Here it is.
+    Here(Box<Guarded>),
+    /// The API server has to be asked for it; its text takes so many bytes.
+    Elsewhere(usize),
 }
 
 #[derive(Debug, Default)]
@@ -64,7 +87,7 @@ struct Inner {
 
 /// The credentials of one watch.
 #[derive(Debug, Default)]
-pub struct Objects(RwLock<Inner>);
+pub struct Objects(RwLock<Inner>, Arc<Room>);
 
 impl Objects {
     fn read(&self) -> RwLockReadGuard<'_, Inner> {
@@ -73,6 +96,11 @@ impl Objects {
 
     fn write(&self) -> RwLockWriteGuard<'_, Inner> {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Room for visits to what is too large to be kept.
+    pub(super) const fn room(&self) -> &Arc<Room> {
+        &self.1
     }
 
     /// Keeps what the watch delivered.
@@ -102,7 +130,7 @@ impl Objects {
 
     /// The credential of this name.
     #[must_use]
-    pub fn get(&self, name: &Name) -> Option<Guarded> {
+    pub fn get(&self, name: &Name) -> Option<Held> {
         self.read().spaces.get(&name.namespace)?.get(name.name.as_str())?.unpack()
     }
 
@@ -110,9 +138,10 @@ impl Objects {
     #[must_use]
     pub fn version(&self, name: &Name) -> Option<String> {
         match self.read().spaces.get(&name.namespace)?.get(name.name.as_str())? {
-            Packed::Sound { body, .. } => {
+            Packed::Sound { body: Body::Here(body), .. } => {
                 serde_json::from_slice::<Versioned>(&unpack(body)?).ok()?.metadata.resource_version
             }
+            Packed::Sound { body: Body::Elsewhere { version, .. }, .. } => version.as_deref().map(str::to_owned),
             Packed::Malformed(_) => None,
         }
     }
@@ -137,7 +166,13 @@ impl Inner {
         let brief = Box::new(brief(&object));
         let conditions = object.status.as_mut().map(|status| std::mem::take(&mut status.conditions));
         let conditions = conditions.into_iter().flatten().map(|condition| self.keep(condition)).collect();
-        let body = pack(&serde_json::to_vec(&Wire::from(object)).ok()?);
+        let version = object.metadata.resource_version.clone();
+        let text = serde_json::to_vec(&Wire::from(object)).ok()?;
+        let body = if text.len() > LONGEST {
+            Body::Elsewhere { version: version.map(Into::into), bytes: text.len() }
+        } else {
+            Body::Here(pack(&text))
+        };
         Some(Packed::Sound { body, conditions, brief })
     }
 
@@ -162,18 +197,20 @@ impl Inner {
 }
 
 impl Packed {
-    fn unpack(&self) -> Option<Guarded> {
+    fn unpack(&self) -> Option<Held> {
         match self {
             Self::Malformed(metadata) => {
                 let metadata = ObjectMeta::clone(metadata);
-                Some(DeserializeGuard(Err(InvalidObject { error: String::new(), metadata })))
+                let invalid = InvalidObject { error: String::new(), metadata };
+                Some(Held::Here(Box::new(DeserializeGuard(Err(invalid)))))
             }
-            Self::Sound { body, conditions, .. } => {
+            Self::Sound { body: Body::Elsewhere { bytes, .. }, .. } => Some(Held::Elsewhere(*bytes)),
+            Self::Sound { body: Body::Here(body), conditions, .. } => {
                 let mut object: ConnectorCredential = serde_json::from_slice::<Wire>(&unpack(body)?).ok()?.into();
                 if let Some(status) = &mut object.status {
                     status.conditions = conditions.iter().map(Kept::unpack).collect();
                 }
-                Some(DeserializeGuard(Ok(object)))
+                Some(Held::Here(Box::new(DeserializeGuard(Ok(object)))))
             }
         }
     }
@@ -233,6 +270,11 @@ mod tests {
         })
     }
 
+    fn here(held: Option<Held>) -> Guarded {
+        let Some(Held::Here(object)) = held else { panic!("it is kept") };
+        *object
+    }
+
     fn delivered(value: &Value) -> Guarded {
         serde_json::from_str::<Delivered>(&value.to_string()).unwrap().0
     }
@@ -242,7 +284,7 @@ mod tests {
         let objects = Objects::default();
         let original: ConnectorCredential = serde_json::from_value(sent("erp")).unwrap();
         objects.put(delivered(&sent("erp")));
-        let kept = objects.get(&Name::new("data", "erp")).unwrap().0.unwrap();
+        let kept = here(objects.get(&Name::new("data", "erp"))).0.unwrap();
         assert_eq!((&kept.spec, &kept.status), (&original.spec, &original.status));
         assert_eq!(objects.version(&Name::new("data", "erp")).as_deref(), Some("7"));
         let annotations = [("connector-operator.io/reconcile-at".to_owned(), "now".to_owned())].into();
@@ -252,12 +294,30 @@ mod tests {
     }
 
     #[test]
+    fn of_a_large_credential_only_what_is_asked_of_all_is_kept() {
+        let objects = Objects::default();
+        let mut large = sent("large");
+        large["spec"]["outputs"] =
+            json!([{"secretName": "o", "format": "Template", "template": {"f": "x".repeat(9000)}}]);
+        objects.put(delivered(&large));
+        let held = objects.get(&Name::new("data", "large"));
+        assert!(matches!(held, Some(Held::Elsewhere(9000..10_000))), "{held:?}");
+        assert_eq!(objects.version(&Name::new("data", "large")).as_deref(), Some("7"));
+        let mut seen = 0;
+        objects.each(|_, brief, standing| {
+            assert!(brief.active && standing.count() == 2);
+            seen += 1;
+        });
+        assert_eq!(seen, 1);
+    }
+
+    #[test]
     fn what_does_not_fit_the_schema_keeps_its_name() {
         let objects = Objects::default();
         let mut bad = sent("bad");
         bad["spec"] = json!({"provider": 5});
         objects.put(delivered(&bad));
-        let kept = objects.get(&Name::new("data", "bad")).unwrap().0.unwrap_err();
+        let kept = here(objects.get(&Name::new("data", "bad"))).0.unwrap_err();
         assert_eq!((kept.metadata.name.as_deref(), kept.metadata.generation), (Some("bad"), Some(3)));
         assert!(kept.error.is_empty());
         objects.each(|_, _, _| panic!("nothing is known of it"));

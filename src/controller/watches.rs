@@ -20,6 +20,10 @@ use tokio_util::sync::CancellationToken;
 
 /// The server ends a watch after so long; a dead peer shows a few seconds later.
 const WATCH_SECONDS: u32 = 55;
+/// Objects of a list that come at a time: each credential may take a mebibyte and a half on its way, ...
+const CREDENTIALS: u32 = 25;
+/// ... and the metadata of a Secret a quarter of one, in annotations.
+const SECRETS: u32 = 100;
 /// How often a watch shows that it moves.
 const BEAT: Duration = Duration::from_secs(20);
 /// A watch starts anew after so long, because after a gap deletions are never delivered.
@@ -108,7 +112,7 @@ impl Watches {
         self.pulse.beat(&name);
         let mut listed = HashSet::new();
         loop {
-            let stream = watcher::watcher(self.api::<Delivered>(), config()).default_backoff();
+            let stream = watcher::watcher(self.api::<Delivered>(), config(CREDENTIALS)).default_backoff();
             let mut stream = std::pin::pin!(stream.take_until(renewal(&name)));
             while let Some(event) = self.next(&name, "connectorcredentials", &mut stream).await {
                 let done = matches!(event, Event::InitDone);
@@ -149,8 +153,7 @@ impl Watches {
         let (uid, version) = (object.meta().uid.clone(), object.meta().resource_version.clone());
         let visits = match &object.0 {
             Ok(object) => self.index.note(object),
-            Err(invalid) if self.index.note_malformed(&invalid.metadata) => vec![Name::of(&invalid.metadata)],
-            Err(_) => Vec::new(),
+            Err(invalid) => self.index.note_malformed(&invalid.metadata),
         };
         self.objects.put(object);
         // Only now: what was written last is the better of the two until then.
@@ -175,7 +178,7 @@ impl Watches {
         }
         let mut listed = HashMap::new();
         loop {
-            let stream = watcher::watcher(self.api::<SecretMeta>(), config()).default_backoff();
+            let stream = watcher::watcher(self.api::<SecretMeta>(), config(SECRETS)).default_backoff();
             let mut stream = std::pin::pin!(stream.take_until(renewal(&name)));
             while let Some(event) = self.next(&name, "secrets", &mut stream).await {
                 let visits = self.saw(event, &mut listed, &name);
@@ -255,8 +258,8 @@ impl Watches {
     }
 }
 
-fn config() -> watcher::Config {
-    watcher::Config::default().timeout(WATCH_SECONDS)
+fn config(page: u32) -> watcher::Config {
+    watcher::Config::default().timeout(WATCH_SECONDS).page_size(page)
 }
 
 /// Ends a stream after an hour or so; each at another time.

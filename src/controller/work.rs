@@ -1,5 +1,6 @@
 //! Who is visited, how many at once, and what if a visit fails, hangs or panics? The loop around `reconcile`.
 
+use super::large::bring;
 use super::status::apply_malformed;
 use super::{Context, Guarded, Name, Objects, Pulse, WorkQueue, reconcile, retry_after};
 use crate::error::{Class, Failure, Verb};
@@ -63,8 +64,8 @@ async fn a_beat() {
 async fn turn(ctx: Arc<Context>, (queue, name): (Arc<WorkQueue>, Arc<Name>), objects: Arc<Objects>) {
     let mut turn = Turn { queue, name, wait: Some(AFTER_PANIC) };
     let name = &*turn.name;
-    let wait = match objects.get(name) {
-        Some(object) => {
+    let wait = match bring(&ctx, name, (&objects, &turn.queue)).await {
+        Ok(Some((object, _stay))) => {
             let uid = object.meta().uid.clone().unwrap_or_default();
             let wait = visit(&ctx, (name, &objects), object).await;
             // The watch may have been faster than the answer to what was written.
@@ -73,7 +74,8 @@ async fn turn(ctx: Arc<Context>, (queue, name): (Arc<WorkQueue>, Arc<Name>), obj
             }
             wait
         }
-        None => None,
+        Ok(None) => None,
+        Err(later) => Some(later),
     };
     turn.wait = wait;
 }

@@ -160,3 +160,39 @@ async fn a_connection_that_nobody_uses_is_closed_in_ten_seconds() {
     assert!(!closed(4).await, "the next request finds it open");
     assert!(closed(7).await);
 }
+
+/// Lists from a server that sends headers, then the body in two pieces, with a silence before each.
+async fn list_with(silences: [u64; 2]) -> Option<Class> {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let secrets = secrets(at(&listener));
+    let server = tokio::spawn(async move {
+        let (mut connection, _) = listener.accept().await.expect("a connection");
+        assert!(connection.read(&mut [0; 4096]).await.expect("a request") > 0);
+        let pieces = [r#"{"metadata": {}, "#, r#""items": []}"#];
+        let length: usize = pieces.iter().map(|piece| piece.len()).sum();
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n");
+        connection.write_all(head.as_bytes()).await.expect("it is read");
+        for (piece, silence) in pieces.into_iter().zip(silences) {
+            let closed = tokio::time::timeout(Duration::from_secs(silence), connection.read(&mut [0; 1])).await;
+            if closed.is_ok() {
+                return;
+            }
+            connection.write_all(piece.as_bytes()).await.expect("it is read");
+        }
+    });
+    let params = kube::api::ListParams::default();
+    let listed = tokio::time::timeout(Duration::from_secs(130), secrets.list(&params)).await.expect("it ends");
+    server.await.expect("it sees the end");
+    listed.err().map(|error| Failure::new(Verb::List, "secrets", &error).class())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_makes_progress_may_take_long() {
+    assert_eq!(list_with([55, 55]).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_stalls_is_given_up() {
+    assert_eq!(list_with([10, 62]).await, Some(Class::Unavailable));
+    assert_eq!(list_with([62, 0]).await, Some(Class::Unavailable));
+}

@@ -22,9 +22,14 @@ const IDLE: Duration = Duration::from_secs(5);
 pub(super) type Travel = BoxCloneSyncService<Request<Body>, Response<Incoming>, BoxError>;
 
 /// The way to the API server: TLS, authentication and impersonation as the configuration has them.
-pub(super) fn travel(config: &Config) -> Result<Travel, Error> {
+/// A peer that has said nothing for `silence`, whatever was asked of it, is taken for dead; one that goes on is not,
+/// however long it takes.
+pub(super) fn travel(config: &Config, silence: Duration) -> Result<Travel, Error> {
     let mut connector = TimeoutConnector::new(config.rustls_https_connector().map_err(|_| Error::BuildClient)?);
     connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    connector.set_read_timeout(Some(silence));
+    // A request that is being sent is no silence.
+    connector.set_reset_reader_on_write(true);
     let client =
         Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE).build(connector);
     let service = ServiceBuilder::new()

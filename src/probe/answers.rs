@@ -1,24 +1,26 @@
 //! Was this asked already? Equal endpoint, account, key and question have one answer in this process: one asks, and
-//! who comes later takes the answer if it is new enough.
+//! who comes later takes the answer if it is new enough. So many are kept and no more, and none longer than it may serve.
 //!
 //! Keys are known here by a hash under a key of this process's own, which is never written anywhere.
 
 use super::Checked;
 use super::budget::Tag;
-use super::sweep::Sweep;
 use crate::providers::Verdict;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use ring::hmac;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::OwnedMutexGuard;
 
 /// No check is further apart from the next than this.
 const KEPT: Duration = Duration::from_secs(24 * 3600);
 /// How long nothing learned is still news: after that somebody asks again.
 const DOUBT_KEPT: Duration = Duration::from_secs(60);
+/// Answers that are kept; then the oldest eighth goes. Whoever would have shared one of them asks for itself.
+const MOST: usize = 16_384;
+/// How often all of them are looked through for what has served its time.
+const LOOK: SignedDuration = SignedDuration::from_secs(60);
 
 /// Makes keyed hashes.
 pub(super) struct Seal(hmac::Key);
@@ -48,54 +50,110 @@ impl fmt::Debug for Seal {
     }
 }
 
-type Entry = Arc<tokio::sync::Mutex<Option<Arc<Checked>>>>;
-
 /// The answers of this process.
 #[derive(Debug, Default)]
-pub(super) struct Answers(Mutex<HashMap<Tag, Entry>>, Sweep);
+pub(super) struct Answers(Mutex<Held>);
+
+#[derive(Debug, Default)]
+struct Held {
+    kept: HashMap<Tag, Kept>,
+    /// Questions that are being asked.
+    open: HashSet<Tag>,
+    looked: Option<Timestamp>,
+    last: u64,
+}
+
+/// An answer, the how manieth it is, and until when it is kept.
+#[derive(Debug)]
+struct Kept {
+    answer: Arc<Checked>,
+    nth: u64,
+    until: Timestamp,
+}
 
 impl Answers {
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The place of one question's answer; `None` while somebody is asking it. Whoever holds the place may ask, and
     /// leaves the answer in it; dropped without, it is as it was.
-    pub(super) fn place(&self, question: Tag, now: Timestamp) -> Option<Place> {
-        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.1.is_due(entries.len()) && !entries.contains_key(&question) {
-            entries.retain(|_, entry| {
-                entry.try_lock().map_or(true, |entry| entry.as_ref().is_some_and(|a| is_kept(a, now)))
-            });
-            self.1.is_done(entries.len());
+    pub(super) fn place(&self, question: Tag, now: Timestamp) -> Option<Place<'_>> {
+        let mut held = self.held();
+        held.forget_old(now);
+        if !held.open.insert(question) {
+            return None;
         }
-        Arc::clone(entries.entry(question).or_default()).try_lock_owned().ok().map(Place)
+        let found = held.kept.get(&question).filter(|kept| now < kept.until);
+        Some(Place { answers: self, question, found: found.map(|kept| Arc::clone(&kept.answer)) })
     }
 }
 
-fn is_kept(answer: &Checked, now: Timestamp) -> bool {
-    let age = Duration::try_from(now.duration_since(answer.asked_at)).unwrap_or_default();
-    match answer.verdict {
-        Verdict::Accepted(_) | Verdict::Rejected(_) => age < KEPT,
-        Verdict::Inconclusive(_) => age < DOUBT_KEPT,
+impl Held {
+    /// Also after the clock was set back.
+    fn forget_old(&mut self, now: Timestamp) {
+        if self.looked.is_some_and(|last| now.duration_since(last).abs() < LOOK) {
+            return;
+        }
+        self.looked = Some(now);
+        self.kept.retain(|_, kept| now < kept.until);
     }
+
+    fn keep(&mut self, question: Tag, answer: Arc<Checked>, until: Timestamp) {
+        if self.kept.len() >= MOST && !self.kept.contains_key(&question) {
+            let mut ages: Vec<u64> = self.kept.values().map(|kept| kept.nth).collect();
+            let (_, eldest_to_stay, _) = ages.select_nth_unstable(MOST / 8);
+            let eldest_to_stay = *eldest_to_stay;
+            self.kept.retain(|_, kept| kept.nth >= eldest_to_stay);
+        }
+        self.last = self.last.saturating_add(1);
+        self.kept.insert(question, Kept { answer, nth: self.last, until });
+    }
+}
+
+/// Until when an answer may be shared: a token no longer than it lives.
+fn until(answer: &Checked, life: Option<Duration>) -> Timestamp {
+    let kept = match &answer.verdict {
+        Verdict::Accepted(_) | Verdict::Rejected(_) => KEPT,
+        Verdict::Inconclusive(_) => DOUBT_KEPT,
+    };
+    let kept = if answer.token().is_some() { life.unwrap_or(kept).min(kept) } else { kept };
+    super::after(answer.asked_at, kept)
 }
 
 /// Where one question's answer is.
-pub(super) struct Place(OwnedMutexGuard<Option<Arc<Checked>>>);
+pub(super) struct Place<'a> {
+    answers: &'a Answers,
+    question: Tag,
+    found: Option<Arc<Checked>>,
+}
 
-impl Place {
-    /// The last answer, if it was asked for at `since` or later and is still news.
-    pub(super) fn answer(&self, since: Timestamp, now: Timestamp) -> Option<Arc<Checked>> {
-        self.0.as_ref().filter(|answer| answer.asked_at >= since && is_kept(answer, now)).cloned()
+impl Place<'_> {
+    /// The last answer, if it was asked for at `since` or later; a token, also at `minted_since` or later.
+    pub(super) fn answer(&self, since: Timestamp, minted_since: Timestamp) -> Option<Arc<Checked>> {
+        let answer = self.found.as_ref()?;
+        let since = if answer.token().is_some() { since.max(minted_since) } else { since };
+        Some(answer).filter(|answer| answer.asked_at >= since).cloned()
     }
 
-    /// Leaves the answer for others.
-    pub(super) fn leave(mut self, answer: Arc<Checked>) {
-        *self.0 = Some(answer);
+    /// Leaves the answer for others; `life` is how long a token in it lives.
+    pub(super) fn leave(self, answer: Arc<Checked>, life: Option<Duration>) {
+        let until = until(&answer, life);
+        self.answers.held().keep(self.question, answer, until);
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.answers.held().open.remove(&self.question);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::providers::{Access, Doubt, Proof};
+    use crate::credential::AccessToken;
+    use crate::providers::{Access, Doubt, Proof, Rejection};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -105,48 +163,86 @@ mod tests {
         Arc::new(Checked { verdict, retry_at: None, asked_at: at(asked_at), duration: Duration::ZERO, requests: 1 })
     }
 
+    fn answered(answers: &Answers, question: Tag, verdict: Verdict, asked_at: i64) {
+        answers.place(question, at(asked_at)).unwrap().leave(checked(verdict, asked_at), None);
+    }
+
+    fn tag(n: u32) -> Tag {
+        let mut tag = [0; 32];
+        tag[..4].copy_from_slice(&n.to_be_bytes());
+        tag
+    }
+
+    fn finds(answers: &Answers, question: Tag, (since, now): (i64, i64)) -> bool {
+        answers.place(question, at(now)).unwrap().answer(at(since), at(900)).is_some()
+    }
+
     #[test]
     fn an_answer_serves_those_who_come_later_while_it_is_new_enough() {
         let answers = Answers::default();
-        let accepted = checked(Verdict::Accepted(Proof::of(Access::Verified)), 1000);
-        answers.place([1; 32], at(1000)).unwrap().leave(accepted);
-        let place = answers.place([1; 32], at(2000)).unwrap();
+        answered(&answers, tag(1), Verdict::Accepted(Proof::of(Access::Verified)), 1000);
         for (since, now, found) in [(0, 2000, true), (1000, 2000, true), (1001, 2000, false), (0, 1000 + 86_400, false)]
         {
-            assert_eq!(place.answer(at(since), at(now)).is_some(), found, "{since} {now}");
+            assert_eq!(finds(&answers, tag(1), (since, now)), found, "{since} {now}");
         }
-        assert!(answers.place([2; 32], at(2000)).unwrap().answer(at(0), at(2000)).is_none());
+        assert!(!finds(&answers, tag(2), (0, 2000)));
     }
 
     #[test]
     fn a_doubt_is_shared_for_a_minute_only() {
         let answers = Answers::default();
-        answers.place([1; 32], at(1000)).unwrap().leave(checked(Verdict::Inconclusive(Doubt::Unavailable), 1000));
-        let place = answers.place([1; 32], at(1059)).unwrap();
-        assert!(place.answer(at(0), at(1059)).is_some());
-        assert!(place.answer(at(0), at(1060)).is_none());
+        answered(&answers, tag(1), Verdict::Inconclusive(Doubt::Unavailable), 1000);
+        assert!(finds(&answers, tag(1), (0, 1059)) && !finds(&answers, tag(1), (0, 1060)));
     }
 
     #[test]
     fn one_asks_at_a_time_and_an_asker_who_goes_away_blocks_nobody() {
         let answers = Answers::default();
-        let place = answers.place([1; 32], at(0));
-        assert!(place.is_some() && answers.place([1; 32], at(0)).is_none());
-        assert!(answers.place([2; 32], at(0)).is_some());
+        let place = answers.place(tag(1), at(0));
+        assert!(place.is_some() && answers.place(tag(1), at(0)).is_none());
+        assert!(answers.place(tag(2), at(0)).is_some());
         drop(place);
-        assert!(answers.place([1; 32], at(0)).is_some());
+        assert!(answers.place(tag(1), at(0)).is_some());
+        assert!(answers.held().open.is_empty() && answers.held().kept.is_empty(), "unanswered questions stay");
+    }
+
+    #[test]
+    fn a_hundred_thousand_keys_leave_so_many_answers_and_the_newest() {
+        const ASKED: u32 = 100_000;
+        let answers = Answers::default();
+        for n in 0..ASKED {
+            answered(&answers, tag(n), Verdict::Rejected(Rejection::Key), 1000);
+            assert!(answers.held().kept.len() <= MOST, "{n} answers are kept");
+        }
+        let kept = u32::try_from(answers.held().kept.len()).unwrap();
+        assert!(kept >= u32::try_from(MOST / 8 * 7).unwrap(), "only {kept} are kept");
+        let found = |n| finds(&answers, tag(n), (0, 1001));
+        assert!((ASKED - kept..ASKED).all(found) && !(0..ASKED - kept).any(found), "the oldest go first");
+    }
+
+    #[test]
+    fn an_answer_with_a_token_is_gone_when_the_token_is() {
+        let answers = Answers::default();
+        let token = AccessToken::parse("EXAMPLE").unwrap();
+        let minted = checked(Verdict::Accepted(Proof { token: Some(token), ..Proof::of(Access::NotVerifiable) }), 1000);
+        let watched = Arc::downgrade(&minted);
+        answers.place(tag(1), at(1000)).unwrap().leave(minted, Some(Duration::from_secs(600)));
+        assert!(finds(&answers, tag(1), (0, 1599)), "the token serves whoever shares the Secret");
+        let as_short_lived = answers.place(tag(1), at(1200)).unwrap().answer(at(0), at(1001));
+        assert!(as_short_lived.is_none(), "a token serves nobody for whom it has ended");
+        // Its credential is gone; somebody asks about something else.
+        assert!(!finds(&answers, tag(2), (0, 1660)));
+        assert_eq!(watched.strong_count(), 0, "the token is still in memory");
     }
 
     #[test]
     fn old_answers_are_forgotten() {
         let answers = Answers::default();
-        for n in 0..u16::try_from(crate::probe::sweep::LEAST).unwrap() {
-            let mut tag = [0; 32];
-            tag[..2].copy_from_slice(&n.to_be_bytes());
-            answers.place(tag, at(0)).unwrap().leave(checked(Verdict::Inconclusive(Doubt::Unavailable), 0));
+        for n in 0..100 {
+            answered(&answers, tag(n), Verdict::Inconclusive(Doubt::Unavailable), 1000);
         }
-        let _place = answers.place([9; 32], at(61));
-        assert_eq!(answers.0.lock().unwrap().len(), 1);
+        let _place = answers.place(tag(900), at(1061));
+        assert_eq!(answers.held().kept.len(), 0);
     }
 
     #[test]

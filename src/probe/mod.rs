@@ -7,6 +7,7 @@ mod answers;
 mod bucket;
 mod budget;
 mod conversation;
+mod refusals;
 mod reply;
 mod resolver;
 mod slots;
@@ -18,12 +19,13 @@ pub use reply::wanted_wait;
 
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::credential::Key;
+use crate::credential::{AccessToken, Key};
 use crate::providers::{Depth, Given, Provider, ProviderKind, Unaddressable, Verdict};
 use answers::{Answers, Place, Seal};
 use budget::{Budgets, Course, Grant};
 use conversation::{Matter, converse};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use refusals::{Asker, Refusals};
 pub use slots::Slot;
 use slots::Slots;
 use std::sync::Arc;
@@ -73,12 +75,21 @@ pub struct CheckOptions {
     pub depth: Depth,
     /// Whether the key was accepted before, or takes the place of one that is: it may then use what is reserved for such keys.
     pub proved: bool,
-    /// When the account was asked last, as far as anybody knows; a process that has just begun does not.
+    /// When the account was asked about this very key, if it was accepted then; a process that has just begun knows it from
+    /// the status.
     pub asked_before: Option<Timestamp>,
     /// Whose fair share of the slots this counts to.
     pub namespace: String,
     /// An answer to the same question that was asked for at this time or later will do. `now` asks for a new one.
     pub since: Timestamp,
+}
+
+impl CheckOptions {
+    /// Who answers for it if the key is refused; nobody for a key that was accepted before.
+    fn asker(&self, kind: ProviderKind) -> Option<Asker> {
+        let asker = || Asker { kind, namespace: self.namespace.clone(), rotates: self.proved };
+        self.asked_before.is_none().then(asker)
+    }
 }
 
 /// What became of a check.
@@ -111,6 +122,8 @@ pub enum Wait {
     Slot,
     /// The account's budget is used up for now, or the provider told us to wait.
     Budget,
+    /// Too many of the namespace's keys were refused.
+    Refusals,
 }
 
 /// One answer, and what belongs to it. Shared by all who asked the same.
@@ -126,6 +139,15 @@ pub struct Checked {
     pub duration: Duration,
     /// How many requests were sent.
     pub requests: u32,
+}
+
+impl Checked {
+    fn token(&self) -> Option<&AccessToken> {
+        match &self.verdict {
+            Verdict::Accepted(proof) => proof.token.as_ref(),
+            Verdict::Rejected(_) | Verdict::Inconclusive(_) => None,
+        }
+    }
 }
 
 /// Why no calls can be made at all. Says nothing that a file holds.
@@ -155,6 +177,7 @@ pub struct Prober {
     seal: Seal,
     answers: Answers,
     budgets: Arc<Budgets>,
+    refusals: Refusals,
     slots: Arc<Slots>,
 }
 
@@ -175,6 +198,7 @@ impl Prober {
             seal,
             answers: Answers::default(),
             budgets: Arc::default(),
+            refusals: Refusals::default(),
             slots,
         })
     }
@@ -234,21 +258,30 @@ impl Prober {
         let Some(place) = self.answers.place(matter.question(&self.seal), now) else {
             return Turn::Over(Outcome::Later { at: after(now, SAME_QUESTION_WAIT), why: Wait::SameQuestion });
         };
-        if let Some(checked) = place.answer(options.since, now) {
+        if let Some(checked) = place.answer(options.since, minted_since(provider, now)) {
             return Turn::Over(Outcome::Checked { checked, shared: true });
         }
-        match self.admit(&matter, options, slot) {
-            Ok((slot, grant)) => Turn::Ours(Box::new(Granted { prober: self, matter, place, grant, _slot: slot })),
+        let asker = options.asker(matter.provider.profile().kind);
+        match self.admit(&matter, (options, asker.as_ref()), slot) {
+            Ok((slot, grant)) => {
+                Turn::Ours(Box::new(Granted { prober: self, matter, place, asker, grant, _slot: slot }))
+            }
             Err(later) => Turn::Over(later),
         }
     }
 
     /// A slot and the account's budget, or when to come back for them.
-    fn admit(&self, matter: &Matter<'_>, options: &CheckOptions, slot: Option<Slot>) -> Result<(Slot, Grant), Outcome> {
+    fn admit(
+        &self,
+        matter: &Matter<'_>,
+        (options, asker): (&CheckOptions, Option<&Asker>),
+        slot: Option<Slot>,
+    ) -> Result<(Slot, Grant), Outcome> {
         let profile = matter.provider.profile();
         let now = self.clock.monotonic();
         let later =
             |why| move |then: Duration| Outcome::Later { at: after(self.clock.now(), then.saturating_sub(now)), why };
+        asker.map_or(Ok(()), |asker| self.refusals.permit(asker, now)).map_err(later(Wait::Refusals))?;
         let slot = match slot {
             Some(slot) => slot,
             None => self.slots.take(profile.kind, &options.namespace, now).map_err(later(Wait::Slot))?,
@@ -284,7 +317,8 @@ pub enum Turn<'a> {
 pub struct Granted<'a> {
     prober: &'a Prober,
     matter: Matter<'a>,
-    place: Place,
+    place: Place<'a>,
+    asker: Option<Asker>,
     grant: Grant,
     _slot: Slot,
 }
@@ -293,9 +327,18 @@ impl Granted<'_> {
     /// Asks. The answer is left for those who ask the same.
     pub async fn ask(self) -> Arc<Checked> {
         let checked = Arc::new(converse(self.prober, &self.matter, self.grant).await);
-        self.place.leave(Arc::clone(&checked));
+        if let (Verdict::Rejected(_), Some(asker)) = (&checked.verdict, self.asker) {
+            self.prober.refusals.count(asker, self.prober.clock.monotonic());
+        }
+        self.place.leave(Arc::clone(&checked), self.matter.provider.token_lifetime());
         checked
     }
+}
+
+/// A token that was minted before this has ended, as this credential declares it.
+fn minted_since(provider: &dyn Provider, now: Timestamp) -> Timestamp {
+    let life = provider.token_lifetime();
+    life.and_then(|life| now.checked_sub(SignedDuration::try_from(life).ok()?).ok()).unwrap_or(Timestamp::MIN)
 }
 
 /// Saturates at the end of time.

@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 const LARGE: usize = 1_000_000;
 /// What the operator may take, in KiB: half of what the chart allows it.
 const AT_MOST: u64 = 128 * 1024;
+/// Credentials that want the same names.
+const RIVALS: usize = 48;
 /// How many are written at a time.
 const AT_ONCE: usize = 8;
 
@@ -87,14 +89,14 @@ async fn a20_large_foreign_secrets_under_the_names_of_outputs_cost_little_memory
         "outputs": outputs,
     });
     let declare = async |n: usize| drop(stage.declare(&format!("rival-{n}"), spec.clone()).await);
-    stream::iter(0..64).map(declare).buffer_unordered(32).collect::<Vec<()>>().await;
+    stream::iter(0..RIVALS).map(declare).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
     let start = Instant::now();
     let blocked = |object: &&connector_operator::api::ConnectorCredential| {
         object.status.as_ref().is_some_and(|status| !status.conditions.is_empty())
     };
     let seen = async || stage.credentials().list(&Default::default()).await.expect("a list").items;
-    while seen().await.iter().filter(blocked).count() < 64 {
-        assert!(start.elapsed() < SOON, "not all are visited");
+    while seen().await.iter().filter(blocked).count() < RIVALS {
+        assert!(start.elapsed() < SOON * 3, "not all are visited");
         super::pass(Duration::from_millis(100)).await;
     }
     let object = stage.credentials().get("rival-0").await.expect("it is there");

@@ -2,7 +2,7 @@
 
 use super::{proved, shows, world};
 use crate::controller::cast::{self, Act};
-use crate::simulator::{Fault, IssuedKey, Misbehaviour, RetryAfter};
+use crate::simulator::{Fault, IssuedKey, LedgerFilter, Misbehaviour, RetryAfter};
 use crate::verdicts::world::{MINUTE, World};
 use connector_operator::api::ConditionType;
 use futures::future::join_all;
@@ -128,4 +128,47 @@ async fn a20_junk_costs_the_provider_no_more_than_the_account_s_tenth() {
     // Six a minute; half of them are kept for keys that are known to work.
     assert!(hours.iter().all(|calls| *calls <= 6 * 60 + 4), "{hours:?}");
     assert!(hours.iter().all(|calls| *calls > 60), "junk is asked about: {hours:?}");
+}
+
+/// ZenFlow's account is the key itself: each junk key has a budget of its own, and the host sees one address.
+#[tokio::test(flavor = "multi_thread")]
+async fn a20_a_thousand_refused_keys_without_an_account_in_common_cost_the_provider_little_and_their_neighbour_nothing()
+{
+    const MANY: usize = 1000;
+    let act = cast::zenflow();
+    let (mut world, issued) = proved(&act).await;
+    world.declare(act.name, &act.spec_with("validation", json!({"interval": "10m"})));
+    world.settle().await;
+    let put = |world: &World, n: usize, hour: usize| {
+        world.put_secret(&format!("junk-{n}"), &format!("zenflow_live_junk_EXAMPLE_{n}_{hour}"));
+    };
+    let refused = |world: &World| {
+        world.simulator.ledger(&LedgerFilter::default()).into_iter().filter(|row| !row.known_key).count()
+    };
+    let mut hours = Vec::new();
+    for hour in 0..2 {
+        let before = refused(&world);
+        for n in 0..MANY {
+            put(&world, n, hour);
+            if hour == 0 {
+                let mut spec = act.spec();
+                spec["keySecretRef"] = json!({"name": format!("junk-{n}")});
+                world.declare(&format!("junk-{n}"), &spec);
+            }
+        }
+        let end = world.now() + MINUTE * 60;
+        while world.now() < end {
+            let due = world.next_check(act.name).expect("a schedule");
+            assert!(due + Duration::from_secs(62) > world.now(), "the neighbour is late");
+            world.run_for(MINUTE).await;
+        }
+        hours.push(refused(&world) - before);
+    }
+    // Thirty at once, and two a minute.
+    assert!(hours[0] <= 30 + 120 && hours[1] <= 121 && hours[1] >= 60, "{hours:?}");
+    let new = world.simulator.add_key(act.new_key());
+    world.put_secret(&act.source(), &new.key);
+    world.run_for(MINUTE).await;
+    assert_eq!(world.published(&act.output()).as_deref(), Some(new.key.as_str()), "a rotation waits for junk");
+    assert_ne!(issued.key, new.key);
 }

@@ -104,7 +104,7 @@ fn faults(sections: &BTreeMap<u32, Section>, tree: &BTreeSet<(u32, String)>) -> 
         }
     }
     let cited: BTreeSet<_> = sections.values().flat_map(|section| &section.ids).collect();
-    let wanted = (1..=11).map(|number| format!("P{number}")).chain((1..=49).map(|number| format!("T{number:02}")));
+    let wanted = (1..=11).map(|number| format!("P{number}")).chain((1..=52).map(|number| format!("T{number:02}")));
     faults.extend(wanted.filter(|id| !cited.contains(id)).map(|id| format!("no section covers {id}")));
     faults
 }

@@ -1,4 +1,4 @@
-//! A watch that falls silent, a list or a connect that hangs: noticed within 65 seconds, while other watches go on.
+//! A watch that falls silent, a list that hangs or stalls, a connect that hangs: noticed within 65 seconds, while other watches go on.
 
 use std::time::{Duration, Instant};
 
@@ -43,21 +43,29 @@ async fn noticed(scene: Scene, spoil: impl AsyncFnOnce(&Scene), frozen: bool) ->
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a27_a_frozen_watch_and_a_list_and_a_connect_that_hang_are_noticed_within_65_seconds() {
-    let (watch, list, connect) =
-        tokio::join!(Scene::set("frozen"), Scene::set("hung-list"), Scene::set_encrypted("hung-connect"));
+    let (watch, list, half, connect) = tokio::join!(
+        Scene::set("frozen"),
+        Scene::set("hung-list"),
+        Scene::set("stalled-list"),
+        Scene::set_encrypted("hung-connect")
+    );
     let frozen = noticed(watch, async |scene| scene.proxy.set_flow(CREDENTIALS, Flow::Stuck), true);
-    let hung_list = async |scene: &Scene| {
-        scene.proxy.add(Rule::new(Fault::Hang).on("list", CREDENTIALS).times(1));
+    let list_again = async |scene: &Scene, fault| {
+        scene.proxy.add(Rule::new(fault).on("list", CREDENTIALS).times(1));
         scene.proxy.set_flow(CREDENTIALS, Flow::Gone);
     };
+    let hung_list = async |scene: &Scene| list_again(scene, Fault::Hang).await;
+    let stalled_list = async |scene: &Scene| list_again(scene, Fault::Stall).await;
     let hung_connect = async |scene: &Scene| {
         scene.proxy.hang_connects(true);
         scene.proxy.set_flow(CREDENTIALS, Flow::Cut);
         scene.proxy.set_flow("secrets", Flow::Cut);
         scene.proxy.release_connects_after(Duration::from_secs(3));
     };
-    let took = tokio::join!(frozen, noticed(list, hung_list, false), noticed(connect, hung_connect, false));
-    for (what, took) in [("watch", took.0), ("list", took.1), ("connect", took.2)] {
+    let lists = async { tokio::join!(noticed(list, hung_list, false), noticed(half, stalled_list, false)) };
+    let took = tokio::join!(frozen, lists, noticed(connect, hung_connect, false));
+    let (hung, stalled) = took.1;
+    for (what, took) in [("watch", took.0), ("list", hung), ("half list", stalled), ("connect", took.2)] {
         assert!(took < LIMIT, "the {what} was noticed after {took:?}");
     }
 }

@@ -98,8 +98,11 @@ async fn a19_two_hundred_keys_are_never_mixed() {
     let settings = ZenFlow { scopes: Some(vec![Scope::ReadOrders]), ..ZenFlow::default() };
     for _round in 0..3 {
         bed.clock.advance(Duration::from_secs(120));
-        let options = bed.options();
-        let outcomes = join_all(keys.iter().map(|key| bed.try_check(&settings, key, &options))).await;
+        // A tenant each: of one whose keys are refused the next ones wait.
+        let tenants: Vec<_> =
+            (0..keys.len()).map(|n| CheckOptions { namespace: format!("tenant-{n}"), ..bed.options() }).collect();
+        let checks = keys.iter().zip(&tenants).map(|(key, options)| bed.try_check(&settings, key, options));
+        let outcomes = join_all(checks).await;
         for (n, outcome) in outcomes.iter().enumerate() {
             let Outcome::Checked { checked, shared: false } = outcome else { panic!("asked nobody: {outcome:?}") };
             assert_eq!(told(&checked.verdict), if good(n) { "accepted Verified" } else { "rejected Key" });
@@ -129,6 +132,37 @@ async fn a20_an_account_is_asked_within_its_budget_whoever_asks() {
     let (key, _) = bed.credential(Product::Flowlu);
     let proved = CheckOptions { proved: true, ..bed.options() };
     assert!(matches!(bed.try_check(settings.as_ref(), &key.key, &proved).await, Outcome::Checked { .. }));
+}
+
+#[tokio::test]
+async fn a20_a_namespace_whose_keys_are_refused_is_slowed_and_nobody_else() {
+    let bed = Bed::new().await;
+    let (genuine, settings) = bed.credential(Product::ZenFlow);
+    let junk = CheckOptions { namespace: "junk".to_owned(), ..bed.options() };
+    let mut later = BTreeSet::new();
+    for n in 0..200 {
+        match bed.try_check(settings.as_ref(), &format!("zenflow_live_junk_EXAMPLE_{n}"), &junk).await {
+            Outcome::Checked { .. } => {}
+            Outcome::Later { at, why: Wait::Refusals } => {
+                assert!(at > bed.clock.now());
+                later.insert(at);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(bed.rows().len(), 30, "junk is asked about as fast as it comes");
+    assert!(later.len() > 20, "they come back one by one: {later:?}");
+    let (next, _) = bed.credential(Product::ZenFlow);
+    let (known, _) = bed.credential(Product::ZenFlow);
+    let before = Some(bed.clock.now() - Duration::from_secs(3600));
+    for (key, options) in [
+        (&genuine, bed.options()),
+        (&next, CheckOptions { proved: true, ..junk.clone() }),
+        (&known, CheckOptions { proved: true, asked_before: before, ..junk.clone() }),
+    ] {
+        let outcome = bed.try_check(settings.as_ref(), &key.key, &options).await;
+        assert!(matches!(outcome, Outcome::Checked { .. }), "{options:?}: {outcome:?}");
+    }
 }
 
 #[tokio::test]

@@ -29,6 +29,8 @@ pub(crate) enum Fault {
     Drip(Duration),
     /// The answer ends in its middle.
     Truncate,
+    /// Half of the answer, and no end.
+    Stall,
     /// The answer does not parse, and still holds what it held.
     Garble,
     /// A list as it was at this revision.

@@ -98,10 +98,14 @@ async fn answer(
         }
         Some(Fault::SlowHeaders(wait)) => Manner::Late(*wait),
         Some(Fault::Drip(every)) => Manner::Drip(*every),
-        Some(Fault::Truncate) => Manner::Truncated,
+        Some(Fault::Truncate | Fault::Stall) => Manner::Truncated,
         _ => Manner::Whole,
     };
-    write_answer(link, &answer, manner).await
+    let goes_on = write_answer(link, &answer, manner).await?;
+    if matches!(fault, Some(Fault::Stall)) {
+        closed(link).await;
+    }
+    Ok(goes_on)
 }
 
 /// Everything that was there, in a form that is no object of Kubernetes: data are lists of numbers.

@@ -175,7 +175,8 @@ fn difference(seen: &Observed, output: &Output, secret: &Secret, rendered: Rende
     let name = seen.object.metadata.name.as_deref().unwrap_or_default();
     let (ours, stored) = (labels(name), secret.metadata.labels.as_ref());
     // A process may have died between creating it and saying so; anybody else may have planted it, marked for others.
-    if !was_written(seen, &output.secret_name) && !(stored == Some(&ours) && is_bare(&secret.metadata)) {
+    let bare = stored == Some(&ours) && is_bare(&secret.metadata);
+    if !bare && !was_written(seen, &output.secret_name) {
         return Move::TakeOver(rendered);
     }
     let labelled = ours.iter().all(|(label, value)| stored.and_then(|all| all.get(label)) == Some(value));

@@ -4,7 +4,15 @@
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Few(Vec<Box<str>>);
 
+/// So many are kept without room for more.
+const FEW: usize = 16;
+
 impl Few {
+    /// None.
+    pub(super) const fn none() -> Self {
+        Self(Vec::new())
+    }
+
     fn place(&self, name: &str) -> Result<usize, usize> {
         self.0.binary_search_by(|known| known.as_ref().cmp(name))
     }
@@ -17,7 +25,9 @@ impl Few {
     /// Adds a name, unless it is there.
     pub(super) fn insert(&mut self, name: &str) {
         if let Err(at) = self.place(name) {
-            self.0.reserve_exact(1);
+            if self.0.len() < FEW {
+                self.0.reserve_exact(1);
+            }
             self.0.insert(at, name.into());
         }
     }

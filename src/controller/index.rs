@@ -3,6 +3,7 @@
 //! Only Secrets that some credential refers to, declares or owns are remembered: unrelated ones cost nothing. Nothing
 //! reaches from one namespace into another.
 
+use super::claims::Claims;
 use super::few::Few;
 use super::name::{Name, Sight};
 use crate::api::{ConnectorCredential, GROUP};
@@ -25,12 +26,23 @@ struct Entry {
     outputs: Few,
     owned: Few,
     interests: Few,
+    /// Whether it declares its own source as an output.
+    declares_source: bool,
+}
+
+impl Entry {
+    /// The outputs that nobody younger may have.
+    fn claimed(&self) -> &Few {
+        const NONE: &Few = &Few::none();
+        if self.deleting { NONE } else { &self.outputs }
+    }
 }
 
 /// What is remembered of a Secret.
 #[derive(Default)]
 struct Interest {
     credentials: Few,
+    claims: Claims,
     sight: Sight,
 }
 
@@ -59,7 +71,7 @@ impl Index {
     }
 
     /// Takes note of a credential. Returns whom to visit: itself, if more than its status or labels changed, and
-    /// those that declare the same outputs, if its outputs changed.
+    /// whoever loses or gains an output by that.
     pub fn note(&self, object: &ConnectorCredential) -> Vec<Name> {
         let name = Name::of(&object.metadata);
         let mut entry = entry(object);
@@ -74,37 +86,40 @@ impl Index {
             before.owned.iter().for_each(|owned| entry.interests.insert(owned));
             entry.owned = before.owned.clone();
         }
-        let disputed = before.outputs.without(&entry.outputs).chain(entry.outputs.without(&before.outputs)).collect();
         space.rewire(&name.name, &before.interests, &entry.interests);
+        let mut visits = space.reclaim(&name, &before, &entry);
         space.credentials.insert(name.name.as_str().into(), Box::new(entry));
-        let mut visits = space.declaring(&name, &disputed);
         if changed {
             visits.push(name);
         }
         visits
     }
 
-    /// Takes note of an object of which only the metadata can be read. Returns whether to visit it.
-    pub fn note_malformed(&self, meta: &ObjectMeta) -> bool {
+    /// Takes note of an object of which only the metadata can be read, and which declares nothing. Returns whom to visit.
+    pub fn note_malformed(&self, meta: &ObjectMeta) -> Vec<Name> {
         let name = Name::of(meta);
         let mut inner = self.lock();
         let space = inner.space(&name.namespace);
         let before = space.credentials.remove(name.name.as_str()).unwrap_or_default();
         let uid: Box<str> = meta.uid.as_deref().unwrap_or_default().into();
         let changed = before.uid != uid || before.generation != meta.generation;
-        space.rewire(&name.name, &before.interests, &Few::default());
         let entry = Entry { uid, generation: meta.generation, ..Entry::default() };
-        space.credentials.insert(name.name.into(), Box::new(entry));
-        changed
+        space.rewire(&name.name, &before.interests, &entry.interests);
+        let mut visits = space.reclaim(&name, &before, &entry);
+        space.credentials.insert(name.name.as_str().into(), Box::new(entry));
+        if changed {
+            visits.push(name);
+        }
+        visits
     }
 
-    /// Forgets a credential. Returns its uid, and those that declared the same outputs.
+    /// Forgets a credential. Returns its uid, and those that gain its outputs.
     pub fn forget(&self, name: &Name) -> Option<(String, Vec<Name>)> {
         let mut inner = self.lock();
         let space = inner.spaces.get_mut(&name.namespace)?;
         let before = space.credentials.remove(name.name.as_str())?;
         space.rewire(&name.name, &before.interests, &Few::default());
-        let visits = space.declaring(name, &before.outputs);
+        let visits = space.reclaim(name, &before, &Entry::default());
         if space.credentials.is_empty() {
             inner.spaces.remove(&name.namespace);
         }
@@ -149,7 +164,10 @@ impl Index {
             return Vec::new();
         }
         interest.sight = sight;
-        interest.credentials.iter().map(|credential| Name::new(&name.namespace, credential)).collect()
+        let Some(interest) = space.secrets.get(name.name.as_str()) else { return Vec::new() };
+        let concerned =
+            interest.credentials.iter().filter(|other| !space.is_nothing_to(other, &name.name, &interest.claims));
+        concerned.map(|credential| Name::new(&name.namespace, credential)).collect()
     }
 
     /// Takes note that a Secret is gone, if `still` holds of what is known of it: it may have been made anew since.
@@ -210,11 +228,8 @@ impl Index {
         let inner = self.lock();
         let Some(space) = inner.spaces.get(&credential.namespace) else { return BTreeSet::new() };
         let Some(own) = space.credentials.get(&*credential.name) else { return BTreeSet::new() };
-        let is_older = |rival: &str| {
-            let entry = space.credentials.get(rival).filter(|entry| !entry.deleting);
-            entry.is_some_and(|entry| (entry.created, rival) < (own.created, &credential.name))
-        };
-        let taken = |output: &&str| space.rivals(&credential.name, output).any(is_older);
+        let oldest = |output: &str| space.secrets.get(output).and_then(|secret| secret.claims.oldest());
+        let taken = |output: &&str| oldest(output).is_some_and(|rival| rival < (own.created, &credential.name));
         own.outputs.iter().filter(taken).map(str::to_owned).collect()
     }
 }
@@ -248,17 +263,32 @@ impl Space {
         }
     }
 
-    /// Other credentials that declare this output.
-    fn rivals<'a>(&'a self, credential: &'a str, output: &'a str) -> impl Iterator<Item = &'a str> {
-        let all = self.secrets.get(output).into_iter().flat_map(|interest| interest.credentials.iter());
-        let declares = move |other: &&str| self.credentials.get(*other).is_some_and(|it| it.outputs.contains(output));
-        all.filter(move |other| *other != credential).filter(declares)
+    /// Moves the claims of a credential. Returns the others for which that changes something: of those that declare an
+    /// output only whoever is the oldest has it.
+    fn reclaim(&mut self, credential: &Name, before: &Entry, after: &Entry) -> Vec<Name> {
+        let mut others = Few::default();
+        let outputs: Few = before.claimed().iter().chain(after.claimed().iter()).collect();
+        for output in outputs.iter() {
+            let Some(Interest { claims, .. }) = self.secrets.get_mut(output) else { continue };
+            let had = claims.oldest().map(|(_, name)| name.to_owned());
+            claims.withdraw((before.created, &credential.name));
+            if after.claimed().contains(output) {
+                claims.make((after.created, &credential.name));
+            }
+            let has = claims.oldest().map(|(_, name)| name);
+            if had.as_deref() != has {
+                had.as_deref().into_iter().chain(has).for_each(|name| others.insert(name));
+            }
+        }
+        others.remove(&credential.name);
+        others.iter().map(|other| Name::new(&credential.namespace, other)).collect()
     }
 
-    /// Other credentials that declare one of these outputs.
-    fn declaring(&self, credential: &Name, outputs: &Few) -> Vec<Name> {
-        let found: Few = outputs.iter().flat_map(|output| self.rivals(&credential.name, output)).collect();
-        found.iter().map(|other| Name::new(&credential.namespace, other)).collect()
+    /// Whether a change of this Secret is nothing to a credential: an older one declares it, and it is not its own.
+    fn is_nothing_to(&self, credential: &str, secret: &str, claims: &Claims) -> bool {
+        let Some(entry) = self.credentials.get(credential) else { return false };
+        let waits = entry.outputs.contains(secret) && claims.oldest().is_some_and(|(_, oldest)| oldest != credential);
+        waits && !entry.declares_source && !entry.owned.contains(secret)
     }
 
     /// A Secret that a credential controls is its business, declared or not.
@@ -278,13 +308,15 @@ fn entry(object: &ConnectorCredential) -> Entry {
     let declared = declared_outputs(object);
     let outputs: Few = declared.iter().map(|output| output.secret_name.as_str()).collect();
     let published = object.status.iter().flat_map(|status| status.outputs.iter().map(|output| &*output.secret_name));
-    let interests = outputs.iter().chain(published).chain([object.spec.key_secret_ref.name.as_str()]).collect();
+    let source = object.spec.key_secret_ref.name.as_str();
+    let interests = outputs.iter().chain(published).chain([source]).collect();
     Entry {
         uid: meta.uid.as_deref().unwrap_or_default().into(),
         generation: meta.generation,
         requests: requests(object),
         deleting: meta.deletion_timestamp.is_some(),
         created: meta.creation_timestamp.as_ref().map_or(0, |time| time.0.as_second()),
+        declares_source: outputs.contains(source),
         outputs,
         owned: Few::default(),
         interests,

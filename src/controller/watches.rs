@@ -153,8 +153,7 @@ impl Watches {
         let (uid, version) = (object.meta().uid.clone(), object.meta().resource_version.clone());
         let visits = match &object.0 {
             Ok(object) => self.index.note(object),
-            Err(invalid) if self.index.note_malformed(&invalid.metadata) => vec![Name::of(&invalid.metadata)],
-            Err(_) => Vec::new(),
+            Err(invalid) => self.index.note_malformed(&invalid.metadata),
         };
         self.objects.put(object);
         // Only now: what was written last is the better of the two until then.

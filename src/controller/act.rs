@@ -81,6 +81,7 @@ impl Hand<'_> {
         let done = match std::mem::replace(&mut plan.action, Move::Settled) {
             Move::Create(rendered) => self.create(&plan.name, rendered).await?,
             Move::Replace(rendered) => self.replace(&plan.name, rendered).await?,
+            Move::TakeOver(rendered) => self.take_over(&plan.name, rendered).await?,
             Move::Recreate(rendered) => {
                 self.delete(&plan.name).await?;
                 self.create(&plan.name, rendered).await?
@@ -158,11 +159,25 @@ impl Hand<'_> {
     /// Replaces the data of the Secret just read; the API server refuses if it has changed since.
     async fn replace(&self, name: &str, rendered: Rendered) -> Result<Done, Failure> {
         let Some(existing) = self.existing(name) else { return self.create(name, rendered).await };
-        self.still_wanted().await?;
         let mut secret = existing.clone();
         secret.metadata.labels.get_or_insert_default().extend(labels(self.object_name()));
         secret.data = Some(data(rendered));
-        let written = self.send((Verb::Update, name), self.secrets.replace(name, &params(), &secret).boxed()).await?;
+        self.overwrite(name, &secret).await
+    }
+
+    /// Replaces all but the Secret's name and uid: what somebody else put there may tell others to copy it.
+    async fn take_over(&self, name: &str, rendered: Rendered) -> Result<Done, Failure> {
+        let mut secret = self.fresh(name, rendered);
+        if let Some(existing) = self.existing(name) {
+            secret.metadata.uid.clone_from(&existing.metadata.uid);
+            secret.metadata.resource_version.clone_from(&existing.metadata.resource_version);
+        }
+        self.overwrite(name, &secret).await
+    }
+
+    async fn overwrite(&self, name: &str, secret: &Secret) -> Result<Done, Failure> {
+        self.still_wanted().await?;
+        let written = self.send((Verb::Update, name), self.secrets.replace(name, &params(), secret).boxed()).await?;
         Ok(self.written(name, &written.metadata))
     }
 

@@ -10,6 +10,8 @@ use crate::outputs::{Material, Rendered, labels, render};
 use crate::providers::{Provider, Variable};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use std::collections::BTreeMap;
 
 /// What is to be done about one declared output.
 pub struct OutputPlan {
@@ -27,6 +29,8 @@ pub enum Move {
     Create(Rendered),
     /// It is ours and differs: replace its data.
     Replace(Rendered),
+    /// It says that it is ours, and nobody knows that it was written: replace its data, and all of its metadata.
+    TakeOver(Rendered),
     /// It is ours and its type cannot be changed in place: delete, then create.
     Recreate(Rendered),
     /// It is as it should be.
@@ -132,21 +136,25 @@ fn movement(seen: &Observed, output: &Output, carriage: &Carriage<'_>, material:
     match (existing, carriage) {
         (existing, Carriage::Proved { .. }) => match (existing, material.and_then(|made| render(output, made).ok())) {
             (None, Some(rendered)) => Move::Create(rendered),
-            (Some(secret), Some(rendered)) => difference(seen, secret, rendered),
+            (Some(secret), Some(rendered)) => difference(seen, output, secret, rendered),
             // A token that the format cannot hold: any other such value is a violation.
             (existing, None) => unproved(seen, output, existing),
         },
-        (Some(_), Carriage::Refused { key, everywhere }) if *everywhere || shows(seen, output, key) => Move::Withdraw,
+        (Some(_), Carriage::Refused { key, everywhere })
+            if (*everywhere && was_written(seen, &output.secret_name)) || shows(seen, output, key) =>
+        {
+            Move::Withdraw
+        }
         (None, Carriage::Refused { everywhere, .. }) if *everywhere || was_withdrawn(seen) => Move::Gone,
         (existing, Carriage::Refused { .. } | Carriage::LastKnownGood) => unproved(seen, output, existing),
     }
 }
 
-/// What stands there stays; what does not cannot be made.
+/// What was written stays; what is lost cannot be made, and what merely says that it is ours is not taken for good.
 fn unproved(seen: &Observed, output: &Output, existing: Option<&Secret>) -> Move {
-    match existing {
-        Some(_) => Move::Keep,
-        None => Move::Wait { lost: was_written(seen, &output.secret_name) },
+    match (existing, was_written(seen, &output.secret_name)) {
+        (Some(_), true) => Move::Keep,
+        (existing, written) => Move::Wait { lost: written && existing.is_none() },
     }
 }
 
@@ -160,20 +168,32 @@ fn was_written(seen: &Observed, name: &str) -> bool {
     status.is_some_and(|status| status.outputs.iter().any(|output| output.secret_name == name))
 }
 
-fn difference(seen: &Observed, secret: &Secret, rendered: Rendered) -> Move {
+fn difference(seen: &Observed, output: &Output, secret: &Secret, rendered: Rendered) -> Move {
     if secret.type_.as_deref() != Some(rendered.secret_type) || secret.immutable == Some(true) {
         return Move::Recreate(rendered);
     }
     let name = seen.object.metadata.name.as_deref().unwrap_or_default();
-    let stored = secret.metadata.labels.as_ref();
-    let labelled = labels(name).iter().all(|(label, value)| stored.and_then(|all| all.get(label)) == Some(value));
+    let (ours, stored) = (labels(name), secret.metadata.labels.as_ref());
+    // A process may have died between creating it and saying so; anybody else may have planted it, marked for others.
+    let bare = stored == Some(&ours) && is_bare(&secret.metadata);
+    if !bare && !was_written(seen, &output.secret_name) {
+        return Move::TakeOver(rendered);
+    }
+    let labelled = ours.iter().all(|(label, value)| stored.and_then(|all| all.get(label)) == Some(value));
     if labelled && same_data(secret, &rendered) { Move::Settled } else { Move::Replace(rendered) }
+}
+
+/// Whether nobody has added anything to what a Secret is created with.
+fn is_bare(meta: &ObjectMeta) -> bool {
+    meta.annotations.as_ref().is_none_or(BTreeMap::is_empty)
+        && meta.finalizers.as_ref().is_none_or(Vec::is_empty)
+        && meta.owner_references.as_ref().is_some_and(|owners| owners.len() == 1)
 }
 
 /// Whether the Secret holds what was rendered, and nothing else.
 pub(super) fn same_data(secret: &Secret, rendered: &Rendered) -> bool {
     let stored = secret.data.as_ref();
-    stored.map_or(0, std::collections::BTreeMap::len) == rendered.data.len()
+    stored.map_or(0, BTreeMap::len) == rendered.data.len()
         && rendered.data.iter().all(|(name, value)| {
             stored.and_then(|data| data.get(name)).is_some_and(|bytes| bytes.0.as_slice() == value.as_slice())
         })

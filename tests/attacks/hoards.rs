@@ -1,4 +1,4 @@
-//! Large objects of a tenant: Secrets of a mebibyte where the operator looks. They cost it little memory, and their
+//! Large objects of a tenant: Secrets and specs of a mebibyte. They cost it little memory, and their
 //! neighbours nothing.
 
 use super::bombs::{good, memory};
@@ -103,5 +103,39 @@ async fn a20_large_foreign_secrets_under_the_names_of_outputs_cost_little_memory
     assert!(!is(&object, ConditionType::Ready, ("True", "LocalOnly")), "nothing is published over a foreign Secret");
     let out: Secret = stage.secrets().get("out-0").await.expect("it stands");
     assert_eq!(out.data.expect("data")["large"].0.len(), LARGE);
+    is_small_and_serves(stage, &other).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_specs_cost_little_memory() {
+    let (mut stage, other) = stage("specs").await;
+    stage.put_secret("key", &[("api-key", "zenflow_live_EXAMPLEspecs")]).await;
+    // What cannot be packed: twenty files of the longest, as much as the API server stores of one object.
+    let noise: String = (0_u64..65_536)
+        .scan(7_u64, |state, _| {
+            *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            char::from_digit(u32::try_from(*state >> 59).expect("five bits"), 32)
+        })
+        .collect();
+    let files = |count: usize| (0..count).map(|n| (format!("f{n}"), json!(noise))).collect::<serde_json::Map<_, _>>();
+    let spec = |n: usize| {
+        json!({
+            "provider": {"zenflow": {}}, "keySecretRef": {"name": "key"}, "validation": {"mode": "Local"},
+            "publishPolicy": "Never",
+            "outputs": [
+                {"secretName": format!("first-{n}"), "format": "Template", "template": files(14)},
+                {"secretName": format!("second-{n}"), "format": "Template", "template": files(6)},
+            ],
+        })
+    };
+    let declare = async |n: usize| drop(stage.declare(&format!("large-{n}"), spec(n)).await);
+    stream::iter(0..100).map(declare).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
+    // Delivered one by one until now; to the next process they come in a list.
+    let ready = |object: &_| is(object, ConditionType::Ready, ("True", "LocalOnly"));
+    stage.until("large-0", ready).await;
+    let before = memory(stage.operator.id(), "VmHWM");
+    assert!(before <= AT_MOST, "it took {before} KiB");
+    stage.operator.kill().expect("it runs");
+    stage.operator = stage.another_operator(&["--log-level=info", &format!("--watch-namespace={other}")]).await;
     is_small_and_serves(stage, &other).await;
 }

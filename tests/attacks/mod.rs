@@ -14,6 +14,7 @@ mod outage;
 mod owners;
 mod pairs;
 mod patience;
+mod planted;
 mod refusals;
 mod replies;
 mod rights;

@@ -217,7 +217,7 @@ fn results(decision: &Decision, fails: bool) -> Vec<OutputResult> {
     let version = || Some("7".to_owned());
     let done = |action: &Move| match action {
         _ if fails => Done::Failed,
-        Move::Create(_) | Move::Replace(_) | Move::Recreate(_) => Done::Written(version()),
+        Move::Create(_) | Move::Replace(_) | Move::TakeOver(_) | Move::Recreate(_) => Done::Written(version()),
         Move::Settled => Done::Unchanged(version()),
         Move::Keep => Done::Kept(version()),
         Move::Wait { lost } => Done::Waiting { lost: *lost },

@@ -157,7 +157,7 @@ async fn rest(now: Timestamp, until: Timestamp) {
 /// Nothing is written; what would be counts as written, so that the sum is what a cluster would show.
 fn as_if_written(decision: &Decision) -> Vec<OutputResult> {
     let done = |action: &Move| match action {
-        Move::Create(_) | Move::Replace(_) | Move::Recreate(_) => Done::Written(None),
+        Move::Create(_) | Move::Replace(_) | Move::TakeOver(_) | Move::Recreate(_) => Done::Written(None),
         Move::Settled => Done::Unchanged(None),
         Move::Keep => Done::Kept(None),
         Move::Wait { lost } => Done::Waiting { lost: *lost },

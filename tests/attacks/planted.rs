@@ -1,0 +1,85 @@
+//! A Secret that says that a credential owns it, put there by somebody who may create Secrets and not read them: it
+//! carries no key anywhere with what he wrote on it.
+
+use super::{proved, shows, world};
+use crate::controller::cast::{self, Act};
+use crate::simulator::{Fault, Misbehaviour};
+use crate::verdicts::api_server::{credential_path, secret_path};
+use crate::verdicts::world::{HOUR, MINUTE, World};
+use connector_operator::api::ConditionType;
+use serde_json::{Value, json};
+
+/// What tells others to copy a Secret, keeps it, or has it deleted with something else.
+fn marks() -> [(&'static str, Value); 4] {
+    let stranger = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "a", "uid": "a"});
+    [
+        ("annotations", json!({"reflector.v1.k8s.emberstack.com/reflection-auto-enabled": "true"})),
+        ("labels", json!({"replicate": "everywhere"})),
+        ("finalizers", json!(["example.com/stays"])),
+        ("ownerReferences", json!([stranger])),
+    ]
+}
+
+fn plant(world: &World, act: &Act, (member, value): &(&str, Value)) {
+    let uid = format!("uid-of-{}", act.name);
+    let owner = json!({"apiVersion": "connector-operator.io/v1alpha1", "kind": "ConnectorCredential",
+        "name": act.name, "uid": uid, "controller": true});
+    let mut meta = json!({"name": act.output(), "ownerReferences": [owner]});
+    match (meta[member].as_array_mut(), value.as_array()) {
+        (Some(all), Some(more)) => all.extend(more.iter().cloned()),
+        _ => meta[member] = value.clone(),
+    }
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "type": "servicebinding.io/connector",
+        "data": {"api-key": "cGxhbnRlZA=="}});
+    world.server.put(&secret_path(&act.output()), secret);
+}
+
+/// The Secret's metadata, but for what the API server writes.
+fn metadata(world: &World, act: &Act) -> Value {
+    let mut meta = world.server.get(&secret_path(&act.output())).expect("it is there")["metadata"].clone();
+    let all = meta.as_object_mut().expect("metadata");
+    all.remove("resourceVersion");
+    all.remove("uid");
+    meta
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a07_a_planted_secret_is_never_published_with_what_its_planter_wrote_on_it() {
+    for act in [cast::inflow(), cast::aventri()] {
+        let bare = metadata(&proved(&act).await.0, &act);
+        for mark in &marks() {
+            let place = format!("{} {}", act.name, mark.0);
+            let mut world = world().await;
+            let issued = world.simulator.add_key(act.new_key());
+            let silent = Fault { key_hash: Some(issued.hash.clone()), ..Fault::of(Misbehaviour::Reset) };
+            let silent = world.simulator.set_fault(silent);
+            plant(&world, &act, mark);
+            world.put_secret(&act.source(), &issued.key);
+            world.declare(act.name, &act.spec());
+            world.run_for(MINUTE).await;
+            let status = world.status(act.name);
+            assert_eq!(shows(&status, ConditionType::Published), "-WaitingForVerification", "{place}: it is no output");
+            assert!(status.outputs.is_empty() && status.binding.is_none(), "{place}: nor named as one");
+            world.simulator.clear_fault(silent);
+            world.run_for(HOUR).await;
+            assert_eq!(shows(&world.status(act.name), ConditionType::Ready), "+Ready", "{place}");
+            assert_eq!(world.published(&act.output()).as_deref(), Some(issued.key.as_str()), "{place}");
+            assert_eq!(metadata(&world, &act), bare, "{place}: nothing of the planter's stays");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a07_an_output_whose_creation_was_not_told_is_found_again_and_not_written() {
+    for act in [cast::inflow(), cast::aventri()] {
+        let (mut world, _) = proved(&act).await;
+        let before = world.server.get(&secret_path(&act.output()));
+        world.put_status(act.name, "outputs", json!([]));
+        world.put_status(act.name, "binding", Value::Null);
+        world.restart();
+        world.settle().await;
+        assert!(world.server.get(&credential_path(act.name)).is_some());
+        assert_eq!(world.server.get(&secret_path(&act.output())), before, "{}: it is as it was made", act.name);
+        assert_eq!(world.status(act.name).outputs.len(), 1, "{}: and named again", act.name);
+    }
+}

@@ -107,7 +107,7 @@ async fn a20_large_foreign_secrets_under_the_names_of_outputs_cost_little_memory
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn large_specs_cost_little_memory() {
+async fn a20_large_specs_cost_little_memory() {
     let (mut stage, other) = stage("specs").await;
     stage.put_secret("key", &[("api-key", "zenflow_live_EXAMPLEspecs")]).await;
     // What cannot be packed: twenty files of the longest, as much as the API server stores of one object.

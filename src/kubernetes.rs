@@ -115,7 +115,8 @@ pub fn contexts(files: &[PathBuf]) -> Vec<String> {
     read.map(|file| file.contexts.into_iter().map(|context| context.name).collect()).unwrap_or_default()
 }
 
-/// A client with our limits: connect 5 s, headers 30 s, silence 61 s, no retries. Each call counts in `rest_client_requests_total`.
+/// A client with our limits: connect 5 s, headers 30 s, silence 61 s, no retries. Each call counts in
+/// `rest_client_requests_total`.
 ///
 /// # Errors
 /// [`Error::BuildClient`], when TLS or authentication cannot be set up.

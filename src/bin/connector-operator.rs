@@ -5,7 +5,8 @@ use connector_operator::run::{finish, prepare, run};
 use mimalloc::MiMalloc;
 use std::process::ExitCode;
 
-/// Other allocators keep what a storm of visits used: the C library's twice as much; musl's, in the image, is slow besides.
+/// The C library's allocator keeps twice as much of what a storm of visits used; musl's, in the image, is slow with
+/// threads.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

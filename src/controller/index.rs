@@ -78,21 +78,11 @@ impl Index {
         let mut inner = self.lock();
         let space = inner.space(&name.namespace);
         let before = space.credentials.remove(name.name.as_str()).unwrap_or_default();
-        let changed = before.uid != entry.uid
-            || before.generation != entry.generation
-            || before.requests != entry.requests
-            || before.deleting != entry.deleting;
         if before.uid == entry.uid {
             before.owned.iter().for_each(|owned| entry.interests.insert(owned));
             entry.owned = before.owned.clone();
         }
-        space.rewire(&name.name, &before.interests, &entry.interests);
-        let mut visits = space.reclaim(&name, &before, &entry);
-        space.credentials.insert(name.name.as_str().into(), Box::new(entry));
-        if changed {
-            visits.push(name);
-        }
-        visits
+        space.replace(name, &before, entry)
     }
 
     /// Takes note of an object of which only the metadata can be read, and which declares nothing. Returns whom to visit.
@@ -102,15 +92,8 @@ impl Index {
         let space = inner.space(&name.namespace);
         let before = space.credentials.remove(name.name.as_str()).unwrap_or_default();
         let uid: Box<str> = meta.uid.as_deref().unwrap_or_default().into();
-        let changed = before.uid != uid || before.generation != meta.generation;
         let entry = Entry { uid, generation: meta.generation, ..Entry::default() };
-        space.rewire(&name.name, &before.interests, &entry.interests);
-        let mut visits = space.reclaim(&name, &before, &entry);
-        space.credentials.insert(name.name.as_str().into(), Box::new(entry));
-        if changed {
-            visits.push(name);
-        }
-        visits
+        space.replace(name, &before, entry)
     }
 
     /// Forgets a credential. Returns its uid, and those that gain its outputs.
@@ -250,6 +233,21 @@ impl Inner {
 }
 
 impl Space {
+    /// Puts what is known of a credential now in the place of what was. Returns whom to visit.
+    fn replace(&mut self, name: Name, before: &Entry, entry: Entry) -> Vec<Name> {
+        let changed = before.uid != entry.uid
+            || before.generation != entry.generation
+            || before.requests != entry.requests
+            || before.deleting != entry.deleting;
+        self.rewire(&name.name, &before.interests, &entry.interests);
+        let mut visits = self.reclaim(&name, before, &entry);
+        self.credentials.insert(name.name.as_str().into(), Box::new(entry));
+        if changed {
+            visits.push(name);
+        }
+        visits
+    }
+
     fn rewire(&mut self, credential: &str, before: &Few, after: &Few) {
         for gone in before.without(after) {
             let Some(interest) = self.secrets.get_mut(gone) else { continue };

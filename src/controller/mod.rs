@@ -2,6 +2,7 @@
 //! in `policy`.
 
 mod act;
+mod apply;
 mod claims;
 mod compact;
 mod consult;

@@ -3,7 +3,7 @@
 //! Time is passed in, since a fixed point.
 
 use super::budget::{Course, Tag};
-use super::turns::Turns;
+use super::turns::{Terms, Turns};
 use crate::providers::Budget;
 use std::time::Duration;
 
@@ -106,7 +106,7 @@ impl Bucket {
         }
         let earliest = now.saturating_add(wait);
         let spacing = Duration::from_secs_f64((cost / rate).min(LONGEST_BUDGET_WAIT.as_secs_f64()));
-        Err(turns.next_of(who, now, (earliest, now.saturating_add(LONGEST_BUDGET_WAIT)), spacing))
+        Err(turns.next_of(who, Terms { now, earliest, latest: now.saturating_add(LONGEST_BUDGET_WAIT), spacing }))
     }
 
     pub(super) fn give_back(&mut self, unused: f64) {

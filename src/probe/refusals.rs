@@ -5,7 +5,7 @@
 
 use super::budget::Tag;
 use super::sweep::Sweep;
-use super::turns::Turns;
+use super::turns::{Terms, Turns};
 use crate::providers::ProviderKind;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -50,7 +50,8 @@ impl Allowance {
             return Ok(());
         }
         let earliest = now.saturating_add(EACH.mul_f64(1.0 - self.left));
-        Err(self.turns.next_of(who, now, (earliest, now.saturating_add(LONGEST_WAIT)), EACH))
+        let latest = now.saturating_add(LONGEST_WAIT);
+        Err(self.turns.next_of(who, Terms { now, earliest, latest, spacing: EACH }))
     }
 }
 

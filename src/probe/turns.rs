@@ -7,6 +7,16 @@ use super::sweep::Sweep;
 use std::collections::HashMap;
 use std::time::Duration;
 
+/// When somebody who asks now may come back.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terms {
+    pub(super) now: Duration,
+    pub(super) earliest: Duration,
+    pub(super) latest: Duration,
+    /// After whoever comes back before.
+    pub(super) spacing: Duration,
+}
+
 /// Who waits for the same thing.
 #[derive(Debug, Default)]
 pub(super) struct Turns {
@@ -16,13 +26,9 @@ pub(super) struct Turns {
 }
 
 impl Turns {
-    /// A turn behind the last one, within `earliest` and `latest`. One that has passed holds up nobody.
-    pub(super) fn next(
-        &mut self,
-        now: Duration,
-        (earliest, latest): (Duration, Duration),
-        spacing: Duration,
-    ) -> Duration {
+    /// A turn behind the last one. One that has passed holds up nobody.
+    pub(super) fn next(&mut self, terms: Terms) -> Duration {
+        let Terms { now, earliest, latest, spacing } = terms;
         let after_others = if self.last > now { self.last.saturating_add(spacing) } else { earliest };
         self.last = after_others.max(earliest).min(latest.max(earliest));
         self.last
@@ -30,21 +36,15 @@ impl Turns {
 
     /// The same for somebody who may come back early, because of something else: then its turn stays the same, and
     /// moves nobody's.
-    pub(super) fn next_of(
-        &mut self,
-        who: Tag,
-        now: Duration,
-        within: (Duration, Duration),
-        spacing: Duration,
-    ) -> Duration {
-        if let Some(turn) = self.of.get(&who).copied().filter(|turn| *turn > now) {
+    pub(super) fn next_of(&mut self, who: Tag, terms: Terms) -> Duration {
+        if let Some(turn) = self.of.get(&who).copied().filter(|turn| *turn > terms.now) {
             return turn;
         }
         if self.sweep.is_due(self.of.len()) {
-            self.of.retain(|_, turn| *turn > now);
+            self.of.retain(|_, turn| *turn > terms.now);
             self.sweep.is_done(self.of.len());
         }
-        let turn = self.next(now, within, spacing);
+        let turn = self.next(terms);
         self.of.insert(who, turn);
         turn
     }
@@ -70,8 +70,13 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
+    fn at(now: u64) -> Terms {
+        let now = seconds(now);
+        Terms { now, earliest: now.saturating_add(TEN), latest: now.saturating_add(seconds(900)), spacing: TEN }
+    }
+
     fn turn(turns: &mut Turns, who: u8, now: u64) -> Duration {
-        turns.next_of([who; 32], seconds(now), (seconds(now) + TEN, seconds(now) + TEN * 90), TEN)
+        turns.next_of([who; 32], at(now))
     }
 
     #[test]
@@ -99,7 +104,7 @@ mod tests {
         for who in 0..super::super::sweep::LEAST {
             let mut tag = [0; 32];
             tag[..8].copy_from_slice(&who.to_le_bytes());
-            turns.next_of(tag, Duration::ZERO, (TEN, TEN), TEN);
+            turns.next_of(tag, Terms { latest: TEN, ..at(0) });
         }
         turn(&mut turns, 1, 11);
         assert_eq!(turns.of.len(), 1);

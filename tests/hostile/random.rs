@@ -27,6 +27,8 @@ const LIMIT: Duration = Duration::from_secs(150);
 const STILL: u64 = 2500;
 /// Failing sequences are made shorter for so long; the others are shown as they are.
 const SHRINKING: Duration = Duration::from_secs(300);
+/// So much of the operator's log is shown with a difference.
+const LINES: usize = 30;
 /// After so many differences no more are looked for.
 const ENOUGH: usize = 5;
 /// A failing sequence is tried shorter so many times.
@@ -149,7 +151,12 @@ async fn judge(arena: &Arena, played: &Played) -> Vec<String> {
     }
     let log = played.operator.log();
     let leaked = played.ground.masks().into_iter().filter(|(key, _)| log.contains(key));
-    wrong.extend(leaked.map(|(_, whose)| format!("{whose} is in the log")));
+    let leaked: Vec<_> = leaked.map(|(_, whose)| format!("{whose} is in the log")).collect();
+    if !wrong.is_empty() && leaked.is_empty() {
+        let lines: Vec<_> = log.lines().collect();
+        wrong.extend(lines[lines.len().saturating_sub(LINES)..].iter().map(|line| (*line).to_owned()));
+    }
+    wrong.extend(leaked);
     wrong
 }
 

@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_looks_again_and_again_waits_no_longer_for_it() {
+    fn a16_whoever_looks_again_and_again_waits_no_longer_for_it() {
         for kind in ProviderKind::ALL {
             let (profile, budgets) = (kind.profile(), Arc::new(Budgets::default()));
             let ask = |now| budgets.take(&course(ACCOUNT, profile, false), now);

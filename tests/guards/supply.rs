@@ -112,7 +112,10 @@ fn a41_the_gate_in_ci_has_the_same_floors_bans_and_features() {
     assert!(text(".ci/run").contains("cargo deny --locked check"), "CI runs the gate");
     let nightly = text(".github/workflows/advisories.yaml");
     for part in ["\n  schedule:\n", "check advisories bans licenses sources", "git describe --tags"] {
-        assert!(nightly.contains(part), "what becomes known is asked for every night, also of the last release: {part}");
+        assert!(
+            nightly.contains(part),
+            "what becomes known is asked for every night, also of the last release: {part}"
+        );
     }
 }
 

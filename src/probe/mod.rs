@@ -16,7 +16,7 @@ mod tls;
 mod transport;
 mod turns;
 
-pub use reply::wanted_wait;
+pub use reply::{wanted_pause, wanted_wait};
 
 use crate::clock::Clock;
 use crate::config::Settings;

@@ -196,9 +196,10 @@ fn obstacle(error: &kube::Error) -> Option<Obstacle> {
             return found;
         }
         // What a system's error wraps is not its source.
-        let wrapped =
-            system.and_then(std::io::Error::get_ref).map(|wrapped| wrapped as &(dyn std::error::Error + 'static));
-        cause = wrapped.or_else(|| one.source());
+        cause = match system.and_then(std::io::Error::get_ref) {
+            Some(wrapped) => Some(wrapped),
+            None => one.source(),
+        };
     }
     None
 }

@@ -18,3 +18,4 @@ mod sequence;
 mod stale;
 mod state;
 mod tale;
+mod time;

@@ -163,4 +163,5 @@ async fn a40_an_object_costs_four_requests_and_a_restart_none() {
     until_all_are_visited(&stage.operator).await;
     stop(&mut stage.operator);
     assert_eq!((asked.read().expect("it can be read").single(), stage.simulator.calls() - calls), (0, 0));
+    stage.finish().await;
 }

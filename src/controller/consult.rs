@@ -1,7 +1,7 @@
 //! What does the provider say? Claims what must be claimed, takes from the object's bucket, and asks.
 
+use super::apply::apply_once;
 use super::name::Name;
-use super::status::{Guard, apply_status};
 use super::{Context, whole};
 use crate::api::{ConnectorCredential, Mode, Reason};
 use crate::credential::AccessToken;
@@ -153,7 +153,7 @@ fn earlier(time: Timestamp, by: Duration) -> Timestamp {
 /// loser does not call. What was known of another key is not carried into it.
 async fn claim(ctx: &Context, seen: &mut Observed, now: Timestamp) -> Result<(), Failure> {
     let status = policy::claim(seen, now);
-    seen.object = apply_status(ctx, &seen.object, &status, Guard::Version).await?;
+    seen.object = apply_once(ctx, &seen.object, &status).await?;
     Ok(())
 }
 

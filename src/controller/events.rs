@@ -6,12 +6,13 @@ use crate::api::{ConnectorCredential, FIELD_MANAGER, GROUP, VERSION};
 use crate::clock::Clock;
 use crate::error::{Failure, Verb};
 use crate::policy::{Notice, Severity};
-use futures::{StreamExt, stream};
+use futures::{FutureExt, StreamExt, stream};
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::api::PostParams;
 use kube::{Api, Client};
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -99,12 +100,17 @@ pub fn queue() -> (Teller, Queue) {
 
 /// Sends what is queued until every near end is gone.
 pub async fn send(client: Client, mut queue: Queue, clock: Arc<dyn Clock>, instance: String) {
-    let mut count: u64 = 0;
-    let events = stream::poll_fn(|context| queue.poll_next(context)).map(|tidings| {
-        count = count.wrapping_add(1);
-        event(tidings, clock.now(), count, &instance)
-    });
-    events.for_each_concurrent(AT_ONCE, |event| write(&client, event)).await;
+    let events = stream::poll_fn(|context| queue.poll_next(context)).zip(stream::iter(1..));
+    let (client, clock, instance) = (&client, &*clock, &*instance);
+    events
+        .for_each_concurrent(AT_ONCE, |(tidings, count)| async move {
+            let told = async { write(client, event(tidings, clock.now(), count, instance)).await };
+            // One that breaks the code costs itself: nobody restarts this task.
+            if AssertUnwindSafe(told).catch_unwind().await.is_err() {
+                tracing::error!("event not written: writing it panicked");
+            }
+        })
+        .await;
 }
 
 async fn write(client: &Client, event: Event) {

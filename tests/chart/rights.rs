@@ -121,7 +121,10 @@ impl Installation {
         args.extend(["--metrics-address=127.0.0.1:0", "--health-address=127.0.0.1:0"].map(str::to_owned));
         args.push(format!("--kubeconfig={}", kubeconfig.expect("the account exists").display()));
         args.push(format!("--config={}", stage.config().display()));
-        Operator::spawn(&stage.bed, &OperatorOptions { args, environment: Vec::new() }).expect("the binary was built")
+        let options = OperatorOptions { args, environment: Vec::new() };
+        let operator = Operator::spawn(&stage.bed, &options).expect("the binary was built");
+        stage.adopt(&operator);
+        operator
     }
 
     /// Everything that its account asked for.
@@ -222,6 +225,8 @@ async fn a30_rights_used_are_rights_granted_in_each_mode() {
     }
     stage.namespace.clone_from(&places[2]);
     one_missing_and_one_superfluous_right_are_named(&mut stage).await;
+    stage.expect_denials();
+    stage.finish().await;
 }
 
 /// So that the next operator finds an empty cluster.
@@ -291,4 +296,5 @@ async fn a30_a_lost_right_stops_one_namespace_and_heals() {
     let lost = installation.asked(&stage).into_iter().filter(|request| request.denied);
     assert!(lost.clone().all(|one| one.namespace.as_ref() == Some(&here) && one.resource == "secrets"));
     assert!((1..=8).contains(&lost.count()), "it does not hammer on a closed door");
+    stage.finish().await;
 }

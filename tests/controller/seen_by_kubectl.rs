@@ -39,6 +39,7 @@ async fn the_examples_go_ready_and_the_table_says_so() {
     }
     let explained = kubectl(&stage, &["explain", "concred.spec.provider.zenflow"]);
     assert!(explained.contains("scopePreset") && explained.contains("zenflow_live_"), "{explained}");
+    stage.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -140,6 +140,19 @@ async fn a01_a_planted_key_is_named_wherever_it_is_and_however_it_is_written() {
     assert!(said.contains("keys leaked") && said.contains("operator-") && !said.contains(&issued.key), "{said}");
 }
 
+/// A process that is killed at one of its steps, and nobody asks for more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a01_a_story_that_breaks_off_is_searched_too() {
+    let stage = Stage::set("broken-off").await;
+    let act = cast::zenflow();
+    let issued = stage.issue(act.new_key());
+    append_raw(stage.operator.log_path(), &issued.key);
+    let ended = tokio::spawn(async move { drop(stage) }).await;
+    let panic = ended.expect_err("the story does not end well").into_panic();
+    let said = panic.downcast_ref::<String>().expect("words");
+    assert!(said.contains("keys leaked") && said.contains("operator-") && !said.contains(&issued.key), "{said}");
+}
+
 fn append_raw(path: &std::path::Path, text: &str) {
     let file = std::fs::File::options().append(true).open(path);
     file.and_then(|mut file| file.write_all(text.as_bytes())).expect("it can be written to");

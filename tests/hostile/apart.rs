@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use connector_operator::args::SecretWatch;
 use connector_operator::clock::{Clock, SystemClock};
@@ -19,26 +20,41 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::controller::cast;
+use crate::support::logged::Logged;
 use crate::support::stage::{SOON, Stage};
 
-/// Visits that read this Secret panic while `left` is above zero.
-fn explosive(upstream: Client, secret: &str, left: Arc<AtomicUsize>) -> Client {
-    let secret = format!("/secrets/{secret}");
+/// Visits of one credential that panic, one after the other.
+const PANICS: usize = 3;
+
+/// Requests whose path ends so panic while `left` is above zero, with a text that quotes a key.
+fn explosive(upstream: Client, path: &str, (left, key): (Arc<AtomicUsize>, &str)) -> Client {
+    let (path, key) = (path.to_owned(), key.to_owned());
     let service = tower::service_fn(move |request: http::Request<kube::client::Body>| {
-        let (upstream, left) = (upstream.clone(), Arc::clone(&left));
-        let explodes = request.uri().path().ends_with(&secret);
+        let (upstream, left, key) = (upstream.clone(), Arc::clone(&left), key.clone());
+        let explodes = request.uri().path().ends_with(&path);
         async move {
             let one_less = |left: usize| left.checked_sub(1);
             let due = explodes && left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok();
-            assert!(!due, "a test's panic");
+            assert!(!due, "a test's panic about {key}");
             upstream.send(request).await
         }
     });
     Client::new(service, "default")
 }
 
+/// What panics in this process, and its end.
+struct Poisoned {
+    key: String,
+    /// Visits that read the source.
+    visits: Arc<AtomicUsize>,
+    /// Events that are written.
+    events: Arc<AtomicUsize>,
+    stop: CancellationToken,
+}
+
 /// The operator's loop in this process, put together as `run` does.
-async fn operate(stage: &Stage, secret: &str, left: Arc<AtomicUsize>, stop: CancellationToken) {
+async fn operate(stage: Arc<Stage>, poisoned: Arc<Poisoned>, secret: String) {
+    let Poisoned { key, visits, events, stop } = &*poisoned;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let metrics = Arc::new(Metrics::new(Arc::clone(&clock), 4));
     let kubeconfig = stage.bed.plane.operator_kubeconfig().await.expect("the account exists");
@@ -49,7 +65,8 @@ async fn operate(stage: &Stage, secret: &str, left: Arc<AtomicUsize>, stop: Canc
     let prober =
         Prober::new(Arc::clone(&sites), Arc::clone(&clock), Limits::for_concurrency(4)).expect("TLS is set up");
     let (teller, tidings) = queue();
-    tokio::spawn(send(client.clone(), tidings, Arc::clone(&clock), "test".to_owned()));
+    let telling = explosive(client.clone(), "/events", (Arc::clone(events), key));
+    tokio::spawn(send(telling, tidings, Arc::clone(&clock), "test".to_owned()));
     let pulse = Arc::new(Pulse::new(Arc::clone(&clock)));
     let index: Arc<Index> = Arc::default();
     let memory = Arc::new(Memory::new().expect("there is randomness"));
@@ -70,7 +87,7 @@ async fn operate(stage: &Stage, secret: &str, left: Arc<AtomicUsize>, stop: Canc
     tokio::spawn(watches.clone().secrets());
     tokio::spawn(watches.credentials());
     let ctx = Arc::new(Context {
-        client: explosive(client, secret, left),
+        client: explosive(client, &format!("/secrets/{secret}"), (Arc::clone(visits), key)),
         index: Arc::clone(&index),
         memory,
         sites,
@@ -83,7 +100,7 @@ async fn operate(stage: &Stage, secret: &str, left: Arc<AtomicUsize>, stop: Canc
         secret_watch: SecretWatch::Metadata,
         concurrency: 1,
     });
-    tokio::spawn(work(ctx, (waiting, objects), (pulse, stop)));
+    tokio::spawn(work(ctx, (waiting, objects), (pulse, stop.clone())));
     known.wait(SecretWatch::Metadata).await;
     gate.open(|| index.credentials(namespace.as_deref()));
 }
@@ -98,30 +115,55 @@ async fn until_below(number: usize, left: &AtomicUsize) {
     tokio::time::timeout(SOON, wait).await.expect("it is visited");
 }
 
+/// Waits until there is an Event about this credential.
+async fn until_told(stage: &Stage, name: &str) {
+    let told = async { while stage.events(name).await.is_empty() {} };
+    tokio::time::timeout(SOON, told).await.expect("it is told");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a29_a_panic_costs_one_visit_and_hinders_nobody() {
     let mut stage = Stage::set("panic").await;
     stage.operator.kill().expect("it runs");
-    let (stop, left) = (CancellationToken::new(), Arc::new(AtomicUsize::new(2)));
     let poison = cast::flowlu();
-    operate(&stage, &poison.source(), Arc::clone(&left), stop.clone()).await;
     let issued = stage.issue(poison.new_key());
+    let poisoned = Arc::new(Poisoned {
+        key: issued.key.clone(),
+        visits: Arc::new(AtomicUsize::new(PANICS)),
+        events: Arc::new(AtomicUsize::new(1)),
+        stop: CancellationToken::new(),
+    });
+    let (log, stage) = (Logged::default(), Arc::new(stage));
+    let runtime = log.runtime();
+    let operating = operate(Arc::clone(&stage), Arc::clone(&poisoned), poison.source());
+    runtime.spawn(operating).await.expect("it starts");
     stage.put_secret(&poison.source(), &[("api-key", &issued.key)]).await;
     stage.declare(poison.name, poison.spec()).await;
-    until_below(2, &left).await;
-    // There is one visit at a time: had the panic taken it along, nobody would be served any more.
-    for act in [cast::inflow(), cast::zenflow()] {
+    // One visit at a time: had a panic taken it along, or held it up, nobody would be served any more.
+    for (number, act) in [cast::inflow(), cast::zenflow(), cast::aventri()].into_iter().enumerate() {
+        until_below(PANICS - number, &poisoned.visits).await;
         let issued = stage.issue(act.new_key());
         stage.put_secret(&act.source(), &[("api-key", &issued.key)]).await;
+        let since = Instant::now();
         stage.declare(act.name, act.spec()).await;
         stage.until_ready(act.name).await;
+        assert!(since.elapsed() < SOON, "{} waited for whoever panics", act.name);
+        let untouched = stage.credentials().get(poison.name).await.expect("it is declared");
+        assert!(untouched.status.is_none_or(|status| status.conditions.is_empty()), "nothing was found out about it");
+        // A change wakes it, in vain but for the last time.
+        stage.declare(poison.name, poison.spec_with("description", json!(format!("Once more: {number}")))).await;
     }
-    let untouched = stage.credentials().get(poison.name).await.expect("it is declared");
-    assert!(untouched.status.is_none_or(|status| status.conditions.is_empty()), "nothing was found out about it");
-    // A change wakes it; once more in vain, then well.
-    stage.declare(poison.name, poison.spec_with("description", json!("Once more"))).await;
-    until_below(1, &left).await;
-    stage.declare(poison.name, poison.spec_with("description", json!("And again"))).await;
     stage.until_ready(poison.name).await;
-    stop.cancel();
+    // The first Event was lost with the task that wrote it, and none but that.
+    until_below(1, &poisoned.events).await;
+    for act in [cast::zenflow(), cast::aventri()] {
+        until_told(&stage, act.name).await;
+    }
+    poisoned.stop.cancel();
+    runtime.shutdown_background();
+    let text = log.text();
+    let panics = String::from_utf8_lossy(&text).matches("the visit panicked").count();
+    assert_eq!(panics, PANICS, "each is one line of the log");
+    std::fs::write(stage.directory().join("log-of-the-test"), text).expect("it can be written to");
+    Arc::into_inner(stage).expect("nobody else plays").finish().await;
 }

@@ -10,6 +10,7 @@ mod crash;
 mod denials;
 mod freeze;
 mod garbage;
+mod late;
 mod leaders;
 mod proxy;
 mod random;

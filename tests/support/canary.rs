@@ -40,6 +40,16 @@ impl Canary {
         self
     }
 
+    /// A provider's key, without what all of its keys begin with.
+    pub(crate) fn of_key(name: &str, key: &str) -> Self {
+        let public = ["zenflow_live_", "zenflow_test_", "inflow-", "flowlu", "flow-", "aventri-"];
+        let canary = Self::new(name, key);
+        match public.into_iter().find(|prefix| key.starts_with(prefix)) {
+            Some(prefix) => canary.with_public_prefix(prefix),
+            None => canary,
+        }
+    }
+
     /// Whose key it is.
     pub(crate) fn name(&self) -> &str {
         &self.name
@@ -61,6 +71,21 @@ impl Canary {
         let pieces = value.windows(PIECE).enumerate();
         pieces.filter_map(move |(at, piece)| private(at).then_some(piece))
     }
+}
+
+/// Of many keys so many are looked for.
+const AT_MOST: usize = 24;
+
+/// As many of these values as are looked for in reasonable time; only those that may be keys.
+pub(crate) fn sample<'a>(values: impl Iterator<Item = &'a String>) -> Vec<Canary> {
+    let is_key = |value: &&String| {
+        let plain = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
+        plain && (16..=256).contains(&value.len())
+    };
+    let all = values.filter(is_key).enumerate().map(|(at, key)| Canary::of_key(&format!("value {at}"), key));
+    let all: Vec<_> = all.filter(|canary| canary.pieces().next().is_some()).collect();
+    let each = all.len().div_ceil(AT_MOST).max(1);
+    all.into_iter().step_by(each).collect()
 }
 
 /// Where a canary was found.

@@ -7,7 +7,8 @@ use connector_operator::api::FIELD_MANAGER;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 
-use super::canary::{Canary, Finding, Sweep};
+use super::bed::Bed;
+use super::canary::{Canary, Finding, Sweep, sample};
 use super::stage::{KUBECONFIG, Stage};
 use crate::cli::Cluster;
 use crate::controlplane::etcd::Entry;
@@ -19,6 +20,8 @@ pub(crate) struct Leavings {
     stored: Vec<Entry>,
     /// Keys in etcd of the Secrets whose data is the place for keys.
     allowed: BTreeSet<String>,
+    /// What is in such Secrets, and their namespaces.
+    kept: Vec<(String, String)>,
 }
 
 impl Leavings {
@@ -64,6 +67,9 @@ impl Leavings {
                 self.add(&format!("metadata of {key}"), text);
             }
             if !is_ours || is_output {
+                let values =
+                    secret.data.iter().flatten().filter_map(|(_, value)| String::from_utf8(value.0.clone()).ok());
+                self.kept.extend(values.map(|value| (namespace.clone(), value)));
                 self.allowed.insert(key);
             }
         }
@@ -84,27 +90,58 @@ impl Leavings {
     }
 }
 
-impl Stage {
-    /// All that this story left behind, but for metrics, which a process that has ended does not show.
-    pub(crate) async fn leavings(&self) -> Leavings {
-        let mut left = Leavings::default();
-        let plane = self.bed.plane;
+impl Leavings {
+    /// What the whole cluster holds, and its audit log.
+    pub(crate) async fn of(bed: &Bed) -> Self {
+        let mut left = Self::default();
+        let plane = bed.plane;
         let stored = tokio::task::spawn_blocking(|| plane.etcd_dump()).await.expect("no panic").expect("etcd answers");
         left.add_stored(stored);
         // Some stories play in several namespaces.
-        let secrets: Api<Secret> = Api::all(self.bed.client.clone());
+        let secrets: Api<Secret> = Api::all(bed.client.clone());
         left.allow(&secrets.list(&Default::default()).await.expect("they can be listed").items);
-        for log in self.logs.lock().expect("no test panicked here").iter() {
-            left.add(&format!("log {}", log.display()), std::fs::read(log).expect("there is a log"));
-        }
         left.add("audit log", std::fs::read(plane.audit_log()).expect("there is an audit log"));
-        left.add_files(self.directory.path());
-        left.add("what the decoy heard", self.simulator.decoy_heard());
+        left
+    }
+}
+
+impl Stage {
+    /// All that this story left behind, but for metrics, which a process that has ended does not show.
+    pub(crate) async fn leavings(&self) -> Leavings {
+        let mut left = Leavings::of(&self.bed).await;
+        self.add_own(&mut left);
         for command in [&["report"][..], &["list", "-o", "yaml"]] {
             let printed = Cluster::of(&self.bed, &self.namespace).ctl(command);
             left.add(&format!("connectorctl {}", command.join(" ")), printed.all());
         }
         left
+    }
+
+    /// What the story's processes wrote to files, and what was sent to the decoy.
+    fn add_own(&self, left: &mut Leavings) {
+        for log in self.logs.lock().expect("no test panicked here").iter() {
+            left.add(&format!("log {}", log.display()), std::fs::read(log).expect("there is a log"));
+        }
+        left.add_files(self.directory.path());
+        left.add("what the decoy heard", self.simulator.decoy_heard());
+    }
+
+    /// All keys and tokens of the story that are looked for.
+    pub(super) fn sought(&self, left: &Leavings) -> Vec<Canary> {
+        let mut canaries = self.canaries.lock().expect("no test panicked here").clone();
+        let mut values = self.put.lock().expect("no test panicked here").clone();
+        let own = left.kept.iter().filter(|(namespace, _)| self.places.contains(namespace));
+        values.extend(own.map(|(_, value)| value.clone()));
+        // All keys that were made up hold this word.
+        values.retain(|value| value.contains("EXAMPLE") && canaries.iter().all(|canary| canary.value() != value));
+        values.sort_unstable();
+        values.dedup();
+        canaries.extend(sample(values.iter()));
+        let tokens = self.simulator.minted();
+        let token = |(at, text): (usize, &String)| Canary::new(&format!("token {at}"), text);
+        canaries.extend(tokens.iter().enumerate().map(token));
+        canaries.push(self.own_token());
+        canaries
     }
 
     /// A key that was nowhere cannot be missed.
@@ -123,5 +160,20 @@ impl Stage {
         let token = text["users"][0]["user"]["token"].as_str().expect("a token");
         let signature = token.rsplit_once('.').expect("a token has three parts").1;
         Canary::new("service account's token", &signature[..64])
+    }
+}
+
+/// Whoever ends otherwise than by `finish`, as a process does that is killed at each of its steps, is searched too: not
+/// all of the cluster, but the log, the files, and what was sent astray.
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if self.searched || std::thread::panicking() {
+            return;
+        }
+        let _ended_already = self.operator.kill();
+        let mut left = Leavings::default();
+        self.add_own(&mut left);
+        let found = left.search(&Sweep::new(&self.sought(&left)));
+        assert!(found.is_empty(), "keys leaked: {found:?}");
     }
 }

@@ -10,6 +10,7 @@ pub(crate) mod bed;
 pub(crate) mod canary;
 pub(crate) mod encodings;
 pub(crate) mod leavings;
+pub(crate) mod logged;
 pub(crate) mod operator;
 pub(crate) mod rights;
 pub(crate) mod stage;

@@ -37,11 +37,15 @@ pub(crate) struct Stage {
     pub(crate) simulator: Simulator,
     pub(crate) operator: Operator,
     pub(super) directory: tempfile::TempDir,
-    canaries: Mutex<Vec<Canary>>,
+    pub(super) canaries: Mutex<Vec<Canary>>,
     /// What was put into Secrets, also into those that are gone by now.
     pub(super) put: Mutex<Vec<String>>,
     /// Where each operator of the story logs.
     pub(super) logs: Mutex<Vec<PathBuf>>,
+    /// The namespaces in which the story plays.
+    pub(super) places: Vec<String>,
+    /// Whether all has been searched for keys.
+    pub(super) searched: bool,
     denials_expected: AtomicBool,
 }
 
@@ -71,8 +75,11 @@ impl Stage {
         await_right(&bed, "connector-operator:connector-operator", None, ("", "secrets", "watch")).await;
         let operator = start(&bed, &namespace, (directory.path(), &[]), flags).await;
         let logs = Mutex::new(vec![operator.log_path().to_owned()]);
+        let others = flags.iter().filter_map(|flag| flag.strip_prefix("--watch-namespace=")).map(str::to_owned);
+        let places = others.chain([namespace.clone()]).collect();
         let (canaries, put, denials_expected) = (Mutex::default(), Mutex::default(), AtomicBool::default());
-        Self { bed, namespace, simulator, operator, directory, canaries, put, logs, denials_expected }
+        let searched = false;
+        Self { bed, namespace, simulator, operator, directory, canaries, put, logs, places, searched, denials_expected }
     }
 
     /// Starts a second operator, or one anew, with further flags.
@@ -83,8 +90,13 @@ impl Stage {
     /// The same with variables in its environment.
     pub(crate) async fn another_operator_in(&self, environment: &[(&str, &str)], flags: &[&str]) -> Operator {
         let operator = start(&self.bed, &self.namespace, (self.directory.path(), environment), flags).await;
-        self.logs.lock().expect("no test panicked here").push(operator.log_path().to_owned());
+        self.adopt(&operator);
         operator
+    }
+
+    /// An operator that was not started here belongs to the story.
+    pub(crate) fn adopt(&self, operator: &Operator) {
+        self.logs.lock().expect("no test panicked here").push(operator.log_path().to_owned());
     }
 
     /// Where the story's files are.
@@ -143,12 +155,7 @@ impl Stage {
     /// Looks for this value at the end of the story.
     pub(crate) fn watch_for(&self, key: &str) {
         let mut canaries = self.canaries.lock().expect("no test panicked here");
-        let canary = Canary::new(&format!("key {}", canaries.len()), key);
-        let public = ["zenflow_live_", "zenflow_test_", "inflow-", "flowlu", "flow-", "aventri-"];
-        let canary = match public.into_iter().find(|prefix| key.starts_with(prefix)) {
-            Some(prefix) => canary.with_public_prefix(prefix),
-            None => canary,
-        };
+        let canary = Canary::of_key(&format!("key {}", canaries.len()), key);
         canaries.push(canary);
     }
 
@@ -253,18 +260,19 @@ impl Stage {
 
     /// Ends the operator as the kubelet does, then looks for the story's keys where they must not be.
     pub(crate) async fn finish(mut self) {
-        let metrics = self.metrics().await;
-        let status = tokio::task::block_in_place(|| self.operator.stop(SOON)).expect("it ends when told to");
-        assert!(status.success(), "a clean stop ends with 0: {status}");
+        let mut metrics = String::new();
+        // Some stories have ended it themselves.
+        if self.operator.ended().expect("it can be asked").is_none() {
+            metrics = self.metrics().await;
+            let status = tokio::task::block_in_place(|| self.operator.stop(SOON)).expect("it ends when told to");
+            assert!(status.success(), "a clean stop ends with 0: {status}");
+        }
         let mut left = self.leavings().await;
         left.add("metrics", metrics);
-        let mut canaries = self.canaries.lock().expect("no test panicked here").clone();
+        let canaries = self.canaries.lock().expect("no test panicked here").clone();
         self.assert_each_was_in_a_secret(&canaries, &left);
-        let tokens = self.simulator.minted();
-        let token = |(at, text): (usize, &String)| Canary::new(&format!("token {at}"), text);
-        canaries.extend(tokens.iter().enumerate().map(token));
-        canaries.push(self.own_token());
-        let found = left.search(&Sweep::new(&canaries));
+        let found = left.search(&Sweep::new(&self.sought(&left)));
+        self.searched = true;
         assert!(found.is_empty(), "keys leaked: {found:?}");
         let strays = self.simulator.ledger(&Default::default());
         let strays: Vec<_> = strays.iter().filter(|row| row.known_key && row.provider.is_none()).collect();

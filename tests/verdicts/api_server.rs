@@ -35,6 +35,8 @@ struct State {
     lost: Option<&'static str>,
     /// Every key that the controller has ever written into a Secret, by the Secret's path.
     published: Vec<(String, String)>,
+    /// Every text that the controller has ever written anywhere but into a Secret's data.
+    written: BTreeSet<String>,
 }
 
 /// The server.
@@ -115,6 +117,16 @@ impl ApiServer {
         all.into_iter().filter(|(written, _)| written == path).map(|(_, key)| key).collect()
     }
 
+    /// Every text that the controller has ever written anywhere but into a Secret's data, and all that is stored there.
+    pub(crate) fn texts(&self) -> BTreeSet<String> {
+        let state = self.state();
+        let mut texts = state.written.clone();
+        for object in state.objects.values() {
+            collect(&mut texts, &without_data(object));
+        }
+        texts
+    }
+
     /// What changed since the last time.
     pub(crate) fn changes(&self) -> Vec<String> {
         std::mem::take(&mut self.state().changed)
@@ -153,6 +165,7 @@ impl State {
 
     fn act(&mut self, method: &Method, path: &str, body: Value) -> (StatusCode, Value) {
         let of_secret = path.contains("/secrets");
+        collect(&mut self.written, &without_data(&body));
         match *method {
             Method::GET => {
                 self.counts.reads += usize::from(of_secret);
@@ -225,4 +238,20 @@ fn refused(code: u16) -> (StatusCode, Value) {
     };
     let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": ""});
     (StatusCode::from_u16(code).expect("a code"), status)
+}
+
+fn without_data(object: &Value) -> Value {
+    let mut object = object.clone();
+    object.as_object_mut().map(|members| members.remove("data"));
+    object
+}
+
+/// The texts in a value that are long enough to hold a key's piece.
+fn collect(texts: &mut BTreeSet<String>, value: &Value) {
+    match value {
+        Value::String(text) if text.len() >= 8 => drop(texts.insert(text.clone())),
+        Value::Array(all) => all.iter().for_each(|value| collect(texts, value)),
+        Value::Object(all) => all.values().for_each(|value| collect(texts, value)),
+        _ => {}
+    }
 }

@@ -10,4 +10,5 @@ mod document;
 mod live;
 mod matrix;
 mod rows;
+mod sinks;
 pub(crate) mod world;

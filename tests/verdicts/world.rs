@@ -2,6 +2,7 @@
 //! over loopback, an API server in memory. A restart forgets what the process forgets.
 
 use super::api_server::{ApiServer, NAMESPACE, credential_path, secret_path};
+use super::sinks::Sinks;
 use crate::simulator::{self, LedgerFilter, Simulator, Switches};
 use connector_operator::api::{ConditionType, Conditions, ConnectorCredential, ConnectorCredentialStatus};
 use connector_operator::args::SecretWatch;
@@ -52,6 +53,7 @@ pub(crate) struct World {
     events: Queue,
     /// When each credential is looked at again, by the time that has passed; then or earlier.
     wakes: BTreeMap<Name, Duration>,
+    pub(crate) sinks: Sinks,
 }
 
 /// Providers that enforce no limits.
@@ -72,8 +74,8 @@ impl World {
         let clock = Arc::new(SetClock::default());
         let settings = Arc::new(settings);
         let (ctx, events) = process(&server, &clock, &settings, limits);
-        let wakes = BTreeMap::new();
-        Self { server, simulator, visits: 0, clock, settings, limits, ctx, events, wakes }
+        let (wakes, sinks) = (BTreeMap::new(), Sinks::default());
+        Self { server, simulator, visits: 0, clock, settings, limits, ctx, events, wakes, sinks }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -94,6 +96,7 @@ impl World {
 
     /// Creates or replaces a source Secret; an equal one is written again all the same, as by a re-apply.
     pub(crate) fn put_secret(&self, name: &str, key: &str) {
+        self.sinks.watch_for(key);
         let path = secret_path(name);
         let data = json!({"api-key": k8s_openapi::ByteString(key.as_bytes().to_vec())});
         let body =
@@ -144,6 +147,7 @@ impl World {
 
     /// The process ends and another one begins, or another one leads: nothing in memory survives.
     pub(crate) fn restart(&mut self) {
+        self.sinks.take(&self.ctx.metrics, &self.events);
         (self.ctx, self.events) = process(&self.server, &self.clock, &self.settings, self.limits);
         self.wakes.clear();
         let _told = self.server.changes();
@@ -270,7 +274,8 @@ impl World {
         self.visits += 1;
         let uid = object.metadata.uid.clone().unwrap_or_default();
         let object = self.ctx.memory.newer(&object).unwrap_or(object);
-        let wait = match reconcile(&self.ctx, object).await {
+        let visit = self.sinks.log.listen(reconcile(&self.ctx, object));
+        let wait = match visit.await {
             Ok(next) => {
                 self.ctx.memory.succeeded(&uid);
                 let wait = next.map(|next| Duration::try_from(next.duration_since(self.now())).unwrap_or_default());
@@ -279,6 +284,16 @@ impl World {
             Err(failure) => retry_after(&self.ctx, &uid, &failure),
         };
         self.wakes.insert(name.clone(), self.clock.monotonic() + wait);
+    }
+}
+
+/// However it ends, it is searched for its keys.
+impl Drop for World {
+    fn drop(&mut self) {
+        self.sinks.take(&self.ctx.metrics, &self.events);
+        if !std::thread::panicking() {
+            self.sinks.search(&self.server.texts(), &self.simulator);
+        }
     }
 }
 

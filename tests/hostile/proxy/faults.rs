@@ -23,6 +23,8 @@ pub(crate) enum Fault {
     CommitThenReset,
     /// No answer, and nothing is passed on.
     Hang,
+    /// Passed on when `release` says so, whatever has become of the operator.
+    Held,
     /// The answer's headers come later.
     SlowHeaders(Duration),
     /// The answer comes a byte at a time.

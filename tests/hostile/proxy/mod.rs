@@ -59,6 +59,7 @@ struct Shared {
     state: Mutex<State>,
     killed: Notify,
     news: Notify,
+    released: Notify,
 }
 
 impl Shared {
@@ -139,6 +140,7 @@ impl Proxy {
             state: Mutex::default(),
             killed: Notify::new(),
             news: Notify::new(),
+            released: Notify::new(),
         });
         let accepting = tokio::spawn(serve::accept(listener, Arc::clone(&shared)));
         Self { shared, directory, accepting }
@@ -180,6 +182,11 @@ impl Proxy {
         });
     }
 
+    /// Passes on a request that is held, or the next that would be.
+    pub(crate) fn release(&self) {
+        self.shared.released.notify_one();
+    }
+
     /// Kills the operator now.
     pub(crate) fn kill(&self) {
         self.shared.kill();
@@ -207,6 +214,13 @@ impl Proxy {
 
     pub(crate) fn since(&self, mark: usize) -> Vec<Seen> {
         self.shared.state().seen[mark..].to_vec()
+    }
+
+    /// Waits until a request since `mark` is as described, whether it is answered or held.
+    pub(crate) async fn until_met(&self, mark: usize, reached: impl Fn(&Seen) -> bool) {
+        while !self.since(mark).iter().any(&reached) {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
     }
 
     /// Waits until an answered request since `mark` is as described.

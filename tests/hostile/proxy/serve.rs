@@ -77,6 +77,7 @@ async fn answer(
             closed(link).await;
             return Ok(false);
         }
+        Some(Fault::Held) => shared.released.notified().await,
         _ => {}
     }
     let request = if let Some(Fault::OldSnapshot(revision)) = &fault { request.at_revision(revision) } else { request };

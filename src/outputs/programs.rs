@@ -81,7 +81,8 @@ fn printed(mut command: Command) -> serde_json::Value {
 /// Whether dotenv libraries read a value as a shell does: python-dotenv takes a backslash in single quotes for an escape,
 /// Node.js in double quotes for itself.
 fn is_for_all(text: &str) -> bool {
-    !text.contains('\\') && !(text.contains('\'') && text.contains(['"', '$', '`']))
+    let is_escaped = text.contains('\'') && text.contains(['"', '$', '`']);
+    !(is_escaped || text.contains('\\'))
 }
 
 fn python(script: &str, file: &Path) -> serde_json::Value {

@@ -19,3 +19,4 @@ mod sequence;
 mod stale;
 mod state;
 mod tale;
+mod time;

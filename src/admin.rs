@@ -53,7 +53,7 @@ pub struct Admin {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The address is taken, or not ours.
-    #[error("cannot listen on {address} for {purpose}: {}", crate::error::refused_by_system(source.kind()))]
+    #[error("cannot listen on {address} for {purpose}: {}", source.kind())]
     Listen {
         /// What for.
         purpose: &'static str,

@@ -30,7 +30,7 @@ const LOOK_AROUND: [(&str, &str); 12] = [
     ("connectorctl status erp -n demo", "on one page"),
     ("connectorctl tree erp -n demo", "who uses what"),
     ("connectorctl render erp -n demo --config $CONFIG", "what is out"),
-    ("connectorctl verify -f $EXAMPLES --config $CONFIG", "no cluster"),
+    ("connectorctl verify -f $EXAMPLES --config $CONFIG", "takes a minute"),
     ("curl -s $METRICS | grep ^connectorcredential_", "metrics"),
     ("kubectl get secret erp-auth -n demo -o yaml", "for a workload"),
     ("kubectl explain concred.spec.provider.zenflow", "the fields"),

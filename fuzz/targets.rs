@@ -5,9 +5,11 @@
 
 use connector_operator::api::{Format, Output};
 use connector_operator::config::Settings;
-use connector_operator::controller::Guarded;
+use connector_operator::controller::{Guarded, SecretMeta};
 use connector_operator::credential::{AccessToken, Key, MAX_BYTES};
-use connector_operator::outputs::{Material, Unrenderable, render};
+use connector_operator::error::{Failure, Verb};
+use connector_operator::outputs::{Material, Unrenderable, render, token_in};
+use connector_operator::probe::{wanted_pause, wanted_wait};
 use connector_operator::providers::{
     Aventri, BaseUrl, Depth, Flow, Flowlu, Given, InFlow, Label, Provider, Purpose, Region, Reply, Site, Step, Verdict,
     ZenFlow,
@@ -19,7 +21,7 @@ use std::sync::LazyLock;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target; `fuzz_targets/` has a file for each.
-pub const ALL: [Target; 9] = [
+pub const ALL: [Target; 12] = [
     ("key", key),
     ("label", label),
     ("reply", reply),
@@ -29,6 +31,9 @@ pub const ALL: [Target; 9] = [
     ("config", config),
     ("credential", credential),
     ("yaml", yaml),
+    ("token", token),
+    ("secret", secret),
+    ("status", status),
 ];
 
 fn visible(bytes: &[u8]) -> bool {
@@ -156,13 +161,15 @@ fn answered(status: [u8; 2], body: &[u8]) -> Reply {
     Reply::new(200 + u16::from_be_bytes(status) % 300, body)
 }
 
-/// `Retry-After`, and the dates of HTTP.
+/// `Retry-After`, the dates of HTTP, and ZenFlow's three headers.
 pub fn retry_after(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let (first, rest) = text.split_once('|').unwrap_or((&text, ""));
     let now = jiff::Timestamp::UNIX_EPOCH;
-    let wait = connector_operator::probe::wanted_wait(first, Some(rest), now);
-    assert!(wait.is_none_or(|wait| !wait.is_zero() && wait.as_secs() <= 3600), "{wait:?}");
+    let (second, third) = rest.split_once('|').unwrap_or((rest, first));
+    for wait in [wanted_wait(first, Some(rest), now), wanted_pause(first, second, third, now)] {
+        assert!(wait.is_none_or(|wait| !wait.is_zero() && wait.as_secs() <= 3600), "{wait:?}");
+    }
 }
 
 /// When a key expires, as its Secret says.
@@ -210,14 +217,34 @@ pub fn template(data: &[u8]) {
 /// The administrator's configuration.
 pub fn config(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    if let Ok(settings) = Settings::parse(text) {
-        for site in settings.sites.values() {
-            let endpoint = site.endpoint.as_deref().unwrap_or("https://");
-            assert!(endpoint.starts_with("https://") || endpoint.starts_with("http://"), "{endpoint}");
-            assert!(!endpoint.contains(['@', '?', '#', ' ']), "{endpoint}");
+    match Settings::parse(text) {
+        Ok(settings) => {
+            for site in settings.sites.values() {
+                let endpoint = site.endpoint.as_deref().unwrap_or("https://");
+                assert!(endpoint.starts_with("https://") || endpoint.starts_with("http://"), "{endpoint}");
+                assert!(!endpoint.contains(['@', '?', '#', ' ']), "{endpoint}");
+            }
+        }
+        // Nothing is said but what stands in the code, and the name of a field that is not known.
+        Err(refused) => {
+            let said = refused.to_string();
+            let words = said.split(|letter: char| !letter.is_alphanumeric());
+            let is_ours = |word: &str| word.parse::<u64>().is_ok() || CODE.iter().any(|code| code.contains(word));
+            let foreign: Vec<_> = words.filter(|word| !is_ours(word)).collect();
+            let is_name = |word: &&str| word.len() <= 32 && word.bytes().all(|byte| byte.is_ascii_alphabetic());
+            let is_unknown = foreign.len() == 1 && foreign.iter().all(is_name) && said.contains("is not known here");
+            assert!(foreign.is_empty() || is_unknown, "{said}");
         }
     }
 }
+
+/// What is said of a configuration stands there.
+const CODE: [&str; 4] = [
+    include_str!("../src/config/endpoint.rs"),
+    include_str!("../src/config/file.rs"),
+    include_str!("../src/config/flow.rs"),
+    include_str!("../src/config/mod.rs"),
+];
 
 /// An object as the API server sends it, whatever an older schema let in.
 pub fn credential(data: &[u8]) {
@@ -244,4 +271,51 @@ const UNREADABLE: [&str; 3] = [
     "a field stands twice; remove one",
     "too large: more values, aliases or levels than any manifest has; split the file",
     "not YAML; correct it (templates must be rendered first)",
+];
+
+/// An output of our own that is read back, whatever somebody has written over it.
+pub fn token(data: &[u8]) {
+    let formats = [Format::Binding, Format::Env, Format::Dotenv, Format::HTTP, Format::Curl, Format::Nexla];
+    for format in formats {
+        let output = Output { secret_name: "crm".to_owned(), format: Some(format), env_prefix: None, template: None };
+        let Some(token) = token_in(&output, |_| Some(data)) else { continue };
+        assert!(visible(token.reveal().as_bytes()), "{format:?} gives what is no token");
+        assert_eq!(format!("{token:?}"), "AccessToken(redacted)");
+        // Each format's quoting makes it longer, or leaves it as it is.
+        assert!(token.reveal().len() <= data.len(), "{format:?} gives more than it holds");
+    }
+}
+
+/// A Secret's metadata as the watch delivers it.
+pub fn secret(data: &[u8]) {
+    use kube::Resource as _;
+    let Ok(read) = serde_json::from_slice::<SecretMeta>(data) else { return };
+    let meta = read.meta();
+    assert!(meta.annotations.is_none() && meta.labels.is_none() && meta.managed_fields.is_none(), "{meta:?}");
+}
+
+/// What the API server says when it refuses.
+pub fn status(data: &[u8]) {
+    let Ok(status) = serde_json::from_slice::<kube::core::Status>(data) else { return };
+    let failure = Failure::new(Verb::Get, "secrets", &kube::Error::Api(Box::new(status)));
+    let said = failure.to_string();
+    let cause = said.strip_prefix("cannot get secrets: ").expect("what was asked for");
+    let (class, code) = cause.split_once(" (").unwrap_or((cause, "0)"));
+    assert!(CAUSES.contains(&class), "{said}");
+    assert!(code.strip_suffix(')').is_some_and(|code| code.parse::<u16>().is_ok()), "{said}");
+}
+
+/// All that is said of an answer of the API server.
+const CAUSES: [&str; 11] = [
+    "not found",
+    "forbidden",
+    "not authenticated",
+    "changed by somebody else meanwhile",
+    "it exists already",
+    "refused as invalid",
+    "too many requests",
+    "no answer in time",
+    "the API server is unavailable",
+    "the resource version is too old",
+    "an unexpected answer",
 ];

@@ -27,6 +27,26 @@ pub enum Malformed {
 }
 
 /// A provider's API key: 1 to 4096 bytes of visible ASCII.
+///
+/// It cannot be copied:
+///
+/// ```compile_fail,E0277
+/// # use connector_operator::credential::Key;
+/// fn copied<T: Clone>(_: T) {}
+/// let _copied = Key::parse(b"EXAMPLE").map(copied);
+/// ```
+///
+/// nor printed, nor serialised:
+///
+/// ```compile_fail,E0277
+/// # use connector_operator::credential::Key;
+/// let _text = Key::parse(b"EXAMPLE").map(|key| format!("{key}"));
+/// ```
+///
+/// ```compile_fail,E0277
+/// # use connector_operator::credential::Key;
+/// let _text = Key::parse(b"EXAMPLE").map(|key| serde_json::to_string(&key));
+/// ```
 pub struct Key(SecretString);
 
 impl Key {
@@ -54,6 +74,24 @@ impl fmt::Debug for Key {
 }
 
 /// What an exchange mints: 1 to 4096 bytes of visible ASCII.
+///
+/// It cannot be copied, printed or serialised either:
+///
+/// ```compile_fail,E0277
+/// # use connector_operator::credential::AccessToken;
+/// fn copied<T: Clone>(_: T) {}
+/// let _copied = AccessToken::parse("EXAMPLE").map(copied);
+/// ```
+///
+/// ```compile_fail,E0277
+/// # use connector_operator::credential::AccessToken;
+/// let _text = AccessToken::parse("EXAMPLE").map(|token| format!("{token}"));
+/// ```
+///
+/// ```compile_fail,E0277
+/// # use connector_operator::credential::AccessToken;
+/// let _text = AccessToken::parse("EXAMPLE").map(|token| serde_json::to_string(&token));
+/// ```
 pub struct AccessToken(SecretString);
 
 impl AccessToken {

@@ -52,6 +52,9 @@ pub enum Error {
     /// Proxies on the way to the API server are not supported.
     #[error("kubeconfig has a proxy-url, which is not supported")]
     UseProxy,
+    /// Whoever answers would be taken for the API server, and be shown Secrets.
+    #[error("kubeconfig has insecure-skip-tls-verify, which the operator does not accept; name certificate-authority")]
+    VerifyNobody,
     /// The Pod's own service account is incomplete.
     #[error("cannot use the service account of this Pod: {0}")]
     UseServiceAccount(&'static str),
@@ -83,13 +86,15 @@ impl Choice<'_> {
 }
 
 /// Where the API server is, and who we are there: the given kubeconfig, else the Pod's service account, else the
-/// default kubeconfig (`KUBECONFIG`, `~/.kube/config`). A context without a file means the default kubeconfig.
+/// default kubeconfig (`KUBECONFIG`, `~/.kube/config`). A context without a file means the default kubeconfig. The API
+/// server's certificate is verified.
 ///
 /// # Errors
 /// [`Error`], when what is found first cannot be used.
 pub async fn config(kubeconfig: Option<&Path>, context: Option<&str>) -> Result<Config, Error> {
     let file = kubeconfig.map(Path::to_owned);
-    chosen(Choice { files: file.as_slice(), context, ..Choice::default() }).await
+    let config = chosen(Choice { files: file.as_slice(), context, ..Choice::default() }).await?;
+    if config.accept_invalid_certs { Err(Error::VerifyNobody) } else { Ok(config) }
 }
 
 /// The same for a choice with more to it.

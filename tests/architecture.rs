@@ -53,6 +53,20 @@ const NEVER: &[(&str, &[&str])] = &[
     ("cli", &["reqwest"]),
 ];
 
+/// Who reveals a key or a token, and how often.
+const REVEALS: &[(&str, usize)] = &[
+    ("controller/consult.rs", 1),
+    ("controller/memory.rs", 2),
+    ("probe/conversation.rs", 2),
+    ("providers/aventri.rs", 1),
+    ("providers/flow.rs", 3),
+    ("providers/flowlu.rs", 1),
+    ("providers/inflow.rs", 1),
+    ("providers/talk.rs", 3),
+    ("providers/variables.rs", 1),
+    ("providers/zenflow.rs", 2),
+];
+
 /// Lines that a file may have at the most, without its tests.
 const LONGEST: usize = 400;
 
@@ -111,6 +125,31 @@ fn every_module_keeps_to_its_place() {
         }
     });
     assert!(found.is_empty(), "{found:#?}");
+}
+
+/// How often a file's code, without its tests, takes the bytes of a key or a token.
+fn reveals(text: &str) -> usize {
+    let production = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+    let code = production.lines().filter(|line| !line.trim_start().starts_with("//"));
+    code.map(|line| line.matches(".reveal()").count() + line.matches("::reveal)").count()).sum()
+}
+
+#[test]
+fn key_bytes_are_taken_where_they_are_needed_and_nowhere_else() {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    walk(&sources, &mut |file| {
+        let name = file.strip_prefix(&sources).expect("below src").display().to_string();
+        let is_test = name.contains("/tests") || name.contains("/fixtures") || name.ends_with("tests.rs");
+        let count = if is_test { 0 } else { reveals(&fs::read_to_string(file).expect("text")) };
+        if count > 0 {
+            found.push((name, count));
+        }
+    });
+    found.sort();
+    let expected: Vec<_> = REVEALS.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
+    assert_eq!(found, expected, "who needs the bytes of a key is listed here, for those who review it");
+    assert_eq!(reveals("key.reveal();\n// x.reveal()\ntoken.map(AccessToken::reveal)\n"), 2);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use connector_operator::args::Settings;
 use connector_operator::run::{finish, prepare, run};
 use mimalloc::MiMalloc;
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 /// The C library's allocator keeps twice as much of what a storm of visits used; musl's, in the image, is slow with
@@ -16,7 +17,10 @@ fn main() -> ExitCode {
         tracing::error!(%error, "cannot start");
         return ExitCode::FAILURE;
     }
-    let Ok(runtime) = tokio::runtime::Builder::new_multi_thread().enable_all().build() else {
+    // Said here, so that no variable of the runtime's says it.
+    let workers = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build();
+    let Ok(runtime) = runtime else {
         tracing::error!("cannot start: the system refuses threads");
         return ExitCode::FAILURE;
     };

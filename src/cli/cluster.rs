@@ -131,6 +131,7 @@ impl ClusterFlags {
     }
 
     /// kubectl's variable comes before the Pod's service account.
+    #[expect(clippy::disallowed_methods, reason = "kubectl's variable, in the command that is used like it")]
     fn files(&self) -> Vec<PathBuf> {
         if let Some(file) = &self.kubeconfig {
             return vec![file.clone()];

@@ -154,6 +154,7 @@ impl From<kubernetes::Error> for Trouble {
             kubernetes::Error::ReadKubeconfig(..)
             | kubernetes::Error::ParseKubeconfig(_)
             | kubernetes::Error::LoadCertificate
+            | kubernetes::Error::VerifyNobody
             | kubernetes::Error::UseServiceAccount(_)
             | kubernetes::Error::BuildClient => "see whether kubectl works with the same flags: kubectl version",
         };

@@ -12,6 +12,8 @@ pub(super) struct Rules {
     pub(super) placeholder: Option<&'static str>,
     /// Whether private addresses may be called.
     pub(super) allow_private: bool,
+    /// Whether a proxy carries every call, and resolves names.
+    pub(super) by_proxy: bool,
 }
 
 /// Checks an endpoint as far as its text shows; names are vetted when they are resolved.
@@ -43,6 +45,9 @@ pub(super) fn check(endpoint: &str, rules: Rules) -> Result<(), &'static str> {
         return Err(
             "must start with https://; plain http is for loopback and, with allowPrivateEndpoints, for private addresses",
         );
+    }
+    if url.scheme() == "http" && rules.by_proxy {
+        return Err("must start with https:// where there is a proxy: the key would pass it in the clear");
     }
     let label = Label { placeholder: rules.placeholder.unwrap_or("{}"), value: "x", field: "endpoint" };
     match BaseUrl::build(endpoint, &label, "") {

@@ -106,7 +106,11 @@ impl Settings {
     }
 
     fn set_endpoint(&mut self, kind: ProviderKind, endpoint: Spanned<String>) -> Result<(), Refused> {
-        let rules = Rules { placeholder: kind.profile().placeholder, allow_private: self.allow_private_endpoints };
+        let rules = Rules {
+            placeholder: kind.profile().placeholder,
+            allow_private: self.allow_private_endpoints,
+            by_proxy: self.proxy.is_some(),
+        };
         let field = format!("providers.{}.endpoint", kind.member());
         let refused = |what| Refused::at(&field, endpoint.referenced, what);
         endpoint::check(&endpoint.value, rules).map_err(refused)?;

@@ -20,7 +20,7 @@ fn nothing_configured_means_the_built_in_endpoints() {
     assert_eq!(settings.site(ProviderKind::Flowlu).endpoint.as_deref(), Some("https://{account}.flowlu.com"));
     assert_eq!(settings.site(ProviderKind::Flow).endpoint, None);
     for (kind, site) in &settings.sites {
-        let rules = Rules { placeholder: kind.profile().placeholder, allow_private: false };
+        let rules = Rules { placeholder: kind.profile().placeholder, allow_private: false, by_proxy: false };
         if let Some(endpoint) = &site.endpoint {
             assert_eq!(endpoint::check(endpoint, rules), Ok(()), "{kind:?}");
         }
@@ -180,6 +180,17 @@ fn the_proxy_is_a_plain_address() {
         let said = refused(&format!("proxy: {text}"));
         assert!(said.starts_with(expected), "{text}\n{said}");
     }
+    for (endpoint, expected) in [
+        ("https://api.example.com", "accepted"),
+        ("http://localhost:8080", "providers.zenflow.endpoint (line 3, column 33) must start with https:// where"),
+        ("http://10.0.0.1", "providers.zenflow.endpoint (line 3, column 33) must start with https:// where"),
+    ] {
+        let settings = format!(
+            "proxy: http://egress.example:3128\nallowPrivateEndpoints: true\nproviders: {{zenflow: {{endpoint: '{endpoint}'}}}}"
+        );
+        let said = refused(&settings);
+        assert!(said.starts_with(expected), "{endpoint}\n{said}");
+    }
     assert!(refused("caBundleFile: ''").starts_with("caBundleFile (line 1, column 15) is empty"));
 }
 
@@ -262,7 +273,7 @@ fn flow_is_configured_whole_or_not_at_all() {
 proptest::proptest! {
     #[test]
     fn no_endpoint_that_is_accepted_leads_elsewhere_than_it_says(text in "https?://\\PC{0,30}|https?://[a-z0-9.@:/\\[\\]{}%-]{0,20}") {
-        let rules = Rules { placeholder: Some("{account}"), allow_private: false };
+        let rules = Rules { placeholder: Some("{account}"), allow_private: false, by_proxy: false };
         if endpoint::check(&text, rules).is_ok() {
             let url = Url::parse(&text.replace("{account}", "x")).unwrap();
             let wanted = format!("{}://{}", url.scheme(), url.host_str().unwrap());

@@ -39,6 +39,16 @@ struct Target<'a> {
     resource_version: Option<&'a str>,
 }
 
+/// What is found where a status met another version than its own.
+enum Found {
+    /// The very status: it was done after all.
+    Done,
+    /// Nothing that it rests on has changed.
+    Same,
+    /// Somebody else decided meanwhile.
+    Other,
+}
+
 /// Applies a status over that of `object`; the result is remembered, since the watch may deliver it late.
 ///
 /// # Errors
@@ -49,6 +59,39 @@ pub(super) async fn apply_status(
     object: &Arc<ConnectorCredential>,
     status: &ConnectorCredentialStatus,
 ) -> Result<Arc<ConnectorCredential>, Failure> {
+    let judge = |now: &ConnectorCredential| match now.status.as_ref() == Some(status) {
+        true => Found::Done,
+        false if decided(now) == decided(object) => Found::Same,
+        false => Found::Other,
+    };
+    apply_over(ctx, object, (status, judge)).await
+}
+
+/// The same for a claim, which is stored once: who finds it stored already did not store it. What is asked next must be
+/// what the object still declares.
+///
+/// # Errors
+/// [`Failure`], as above.
+pub(super) async fn apply_claim(
+    ctx: &Context,
+    object: &Arc<ConnectorCredential>,
+    status: &ConnectorCredentialStatus,
+) -> Result<Arc<ConnectorCredential>, Failure> {
+    let wanted = |object: &ConnectorCredential| {
+        let meta = &object.metadata;
+        (meta.generation, meta.annotations.clone(), meta.deletion_timestamp.is_some())
+    };
+    let judge = |now: &ConnectorCredential| {
+        if wanted(now) == wanted(object) && decided(now) == decided(object) { Found::Same } else { Found::Other }
+    };
+    apply_over(ctx, object, (status, judge)).await
+}
+
+async fn apply_over(
+    ctx: &Context,
+    object: &Arc<ConnectorCredential>,
+    (status, judge): (&ConnectorCredentialStatus, impl Fn(&ConnectorCredential) -> Found),
+) -> Result<Arc<ConnectorCredential>, Failure> {
     let mut over = Arc::clone(object);
     for _ in 1..TRIES {
         match apply_once(ctx, &over, status).await {
@@ -56,12 +99,10 @@ pub(super) async fn apply_status(
             done => return done,
         }
         over = fresh(ctx, &over).await?;
-        if over.status.as_ref() == Some(status) {
-            // It was done after all.
-            return Ok(over);
-        }
-        if decided(&over) != decided(object) {
-            return Err(Failure::overtaken(STATUS));
+        match judge(&over) {
+            Found::Done => return Ok(over),
+            Found::Same => {}
+            Found::Other => return Err(Failure::overtaken(STATUS)),
         }
     }
     apply_once(ctx, &over, status).await
@@ -95,10 +136,7 @@ fn remember(ctx: &Context, object: ConnectorCredential) -> Arc<ConnectorCredenti
 }
 
 /// Applies a status to this very version of the object.
-///
-/// # Errors
-/// [`Failure`], when the API server refuses it: a conflict when anybody wrote since.
-pub(super) async fn apply_once(
+async fn apply_once(
     ctx: &Context,
     object: &ConnectorCredential,
     status: &ConnectorCredentialStatus,

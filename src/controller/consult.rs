@@ -1,6 +1,6 @@
 //! What does the provider say? Claims what must be claimed, takes from the object's bucket, and asks.
 
-use super::apply::apply_once;
+use super::apply::apply_claim;
 use super::name::Name;
 use super::{Context, whole};
 use crate::api::{ConnectorCredential, Mode, Reason};
@@ -149,11 +149,11 @@ fn earlier(time: Timestamp, by: Duration) -> Timestamp {
     jiff::SignedDuration::try_from(by).ok().and_then(|by| time.checked_sub(by).ok()).unwrap_or(time)
 }
 
-/// A claim: the next check moves past this call's deadline, in a write that fails if anybody wrote meanwhile. The
-/// loser does not call. What was known of another key is not carried into it.
+/// A claim: the next check moves past this call's deadline, in a write that fails if anybody claimed, checked or
+/// declared meanwhile. The loser does not call. What was known of another key is not carried into it.
 async fn claim(ctx: &Context, seen: &mut Observed, now: Timestamp) -> Result<(), Failure> {
     let status = policy::claim(seen, now);
-    seen.object = apply_once(ctx, &seen.object, &status).await?;
+    seen.object = apply_claim(ctx, &seen.object, &status).await?;
     Ok(())
 }
 

@@ -38,6 +38,7 @@ pub use memory::Memory;
 pub use name::{Name, Sight};
 pub use objects::{Brief, Objects};
 pub use series::StoreSeries;
+pub use slim::SecretMeta;
 pub use watches::{Gate, Known, Watches};
 pub use work::work;
 pub use work_queue::WorkQueue;

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 /// A Secret's metadata as the watch delivers it: a `PartialObjectMetadata`, without annotations, which may hold the
 /// key, and without managedFields, which are large.
 #[derive(Debug, Clone)]
-pub(super) struct SecretMeta(ObjectMeta);
+pub struct SecretMeta(ObjectMeta);
 
 #[derive(Deserialize)]
 struct Wire {

@@ -59,6 +59,9 @@ fn a04_the_environment_has_no_say() {
 async fn what_is_wrong_with_a_file_is_said_without_its_content() {
     let (directory, path) = kubeconfig("server: 'https://api.example', proxy-url: 'http://proxy.example'");
     assert_eq!(refusal(&path, None).await, "kubeconfig has a proxy-url, which is not supported");
+    let (_unverified, path_of_unverified) = kubeconfig("server: 'https://api.example', insecure-skip-tls-verify: true");
+    let said = refusal(&path_of_unverified, None).await;
+    assert!(said.starts_with("kubeconfig has insecure-skip-tls-verify, which the operator does not accept"), "{said}");
     assert_eq!(refusal(&path, Some("two")).await, "kubeconfig has no complete context two");
     std::fs::write(&path, format!("token: [{TOKEN}")).expect("it can be written");
     assert_eq!(refusal(&path, None).await, format!("cannot parse kubeconfig {}", path.display()));

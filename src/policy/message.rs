@@ -21,6 +21,9 @@ pub const READY: &str = "The key is proved and published.";
 pub const READY_UNPUBLISHED: &str = "The key is proved; publishPolicy is Never.";
 /// The credential is suspended.
 pub const SUSPENDED: &str = "Suspended: no checks and no writes. Set spec.suspend to false to resume.";
+/// The same where more than `suspend` was changed.
+pub const SUSPENDED_BEHIND: &str = "Suspended: no checks and no writes. What is declared has changed and was not looked \
+     at; the other conditions tell of what was declared before. Set spec.suspend to false to resume.";
 /// Nobody has looked yet.
 pub const NOT_CHECKED: &str = "Not looked at yet.";
 /// There is no key to ask about.

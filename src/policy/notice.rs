@@ -95,11 +95,15 @@ pub fn published_notice(stored: &[Condition], new: &[Condition], rewritten: bool
     }
 }
 
-/// What is told of both in one visit: where the key is proved and published, `Ready` says that outputs carry it.
+/// What is told of both in one visit: where the key is proved and published, `Ready` says that outputs carry it; where
+/// both say the same, it is said once.
 #[must_use]
 pub fn together(ready: Option<Notice>, published: Option<Notice>) -> Vec<Notice> {
     match (ready, published) {
         (Some(ready), Some(published)) if ready.reason == Reason::Ready && published.note == message::PUBLISHED => {
+            vec![ready]
+        }
+        (Some(ready), Some(published)) if (ready.reason, &ready.note) == (published.reason, &published.note) => {
             vec![ready]
         }
         (ready, published) => ready.into_iter().chain(published).collect(),

@@ -5,10 +5,12 @@ use super::expiry;
 use super::message;
 use super::notice::Notice;
 use super::recall::stored_finding;
-use super::seen::Observed;
+use super::seen::{Observed, declared_outputs};
+use super::subject::subject;
 use crate::api::{ConditionType, Conditions, ConnectorCredentialStatus, Finding, PublishPolicy, Reason, Status};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use std::collections::BTreeMap;
 
 /// While suspended nothing moves but expiry and age.
 pub(super) fn suspended(seen: &Observed, now: Timestamp) -> Decision {
@@ -54,9 +56,24 @@ pub(super) fn paused(seen: &Observed, stored: &[Condition], decision: &Decision)
     }
     let status = stored_finding(stored, ConditionType::Ready).map_or(Status::Unknown, |ready| ready.status);
     findings.extend(decision.advisories.iter().cloned());
-    let (reason, message) = (Reason::Suspended, message::SUSPENDED.to_owned());
+    let message = if is_behind(seen) { message::SUSPENDED_BEHIND } else { message::SUSPENDED };
+    let (reason, message) = (Reason::Suspended, message.to_owned());
     findings.push(Finding { condition: ConditionType::Ready, status, reason, message });
     findings
+}
+
+/// Whether another key, account or output is declared than the status tells of.
+fn is_behind(seen: &Observed) -> bool {
+    let Some(status) = &seen.object.status else { return false };
+    let told = status.validation.as_ref().and_then(|validation| validation.subject.as_ref());
+    let source = status.source.as_ref().map(|source| &source.secret_name);
+    let declared = declared_outputs(&seen.object).into_iter();
+    let declared: BTreeMap<_, _> =
+        declared.map(|output| (output.secret_name, output.format.unwrap_or_default())).collect();
+    let written: BTreeMap<_, _> = status.outputs.iter().map(|one| (one.secret_name.clone(), one.format)).collect();
+    told.is_some_and(|told| *told != subject(&seen.object.spec, &seen.site))
+        || source.is_some_and(|source| *source != seen.object.spec.key_secret_ref.name)
+        || (!written.is_empty() && written != declared)
 }
 
 /// The standing conditions of a credential that was never looked at.

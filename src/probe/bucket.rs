@@ -2,7 +2,8 @@
 //!
 //! Time is passed in, since a fixed point.
 
-use super::budget::Course;
+use super::budget::{Course, Tag};
+use super::turns::{Terms, Turns};
 use crate::providers::Budget;
 use std::time::Duration;
 
@@ -37,24 +38,6 @@ impl Level {
         let reserved = if proved { 0.0 } else { (self.capacity / 2.0).min(self.capacity - cost).max(0.0) };
         let lacking = cost + reserved - self.left;
         if lacking <= 1e-9 { Duration::ZERO } else { Duration::from_secs_f64((lacking / self.rate).min(86_400.0)) }
-    }
-}
-
-/// Hands out times to come back, one after another: those who wait do not all come at once.
-#[derive(Debug, Default)]
-pub(super) struct Turns(pub(super) Duration);
-
-impl Turns {
-    /// A turn that has passed holds up nobody.
-    pub(super) fn next(
-        &mut self,
-        now: Duration,
-        (earliest, latest): (Duration, Duration),
-        spacing: Duration,
-    ) -> Duration {
-        let after_others = if self.0 > now { self.0.saturating_add(spacing) } else { earliest };
-        self.0 = after_others.max(earliest).min(latest.max(earliest));
-        self.0
     }
 }
 
@@ -101,23 +84,29 @@ impl Bucket {
         self.at = self.at.max(now);
     }
 
-    /// Takes the cost of a course, or says when to come back.
-    pub(super) fn take(&mut self, cost: f64, proved: bool, now: Duration) -> Result<(), Duration> {
+    /// Takes the cost of somebody's course, or says when to come back.
+    pub(super) fn take(&mut self, cost: f64, (who, proved): (Tag, bool), now: Duration) -> Result<(), Duration> {
         self.refill(now);
         let closed_until = if proved { self.closed_until } else { self.closed_until.max(self.closed_to_new_until) };
-        let closed = closed_until.saturating_sub(now);
-        let wait = self.levels.iter().map(|level| level.wait(cost, proved)).fold(closed, Duration::max);
+        let mut wait = closed_until.saturating_sub(now);
+        let mut rate = self.levels.first().map_or(f64::INFINITY, |level| level.rate);
+        for level in &self.levels {
+            let lacking = level.wait(cost, proved);
+            if lacking > wait {
+                (wait, rate) = (lacking, level.rate);
+            }
+        }
+        let turns = if proved { &mut self.turns_of_proved } else { &mut self.turns_of_new };
         if wait.is_zero() {
+            turns.served(&who);
             for level in &mut self.levels {
                 level.left -= cost;
             }
             return Ok(());
         }
         let earliest = now.saturating_add(wait);
-        let rate = self.levels.iter().map(|level| level.rate).fold(f64::INFINITY, f64::min);
         let spacing = Duration::from_secs_f64((cost / rate).min(LONGEST_BUDGET_WAIT.as_secs_f64()));
-        let turns = if proved { &mut self.turns_of_proved } else { &mut self.turns_of_new };
-        Err(turns.next(now, (earliest, now.saturating_add(LONGEST_BUDGET_WAIT)), spacing))
+        Err(turns.next_of(who, Terms { now, earliest, latest: now.saturating_add(LONGEST_BUDGET_WAIT), spacing }))
     }
 
     pub(super) fn give_back(&mut self, unused: f64) {

@@ -17,6 +17,8 @@ pub(super) type Tag = [u8; 32];
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Course {
     pub(super) account: Tag,
+    /// Whose it is: equal for those who share an answer.
+    pub(super) who: Tag,
     pub(super) profile: &'static Profile,
     /// Whether the key was accepted before.
     pub(super) proved: bool,
@@ -35,7 +37,7 @@ impl Budgets {
 
     /// Takes a course from its account, or says when to come back. What is not spent returns when the grant is dropped.
     pub(super) fn take(self: &Arc<Self>, course: &Course, now: Duration) -> Result<Grant, Duration> {
-        let Course { account, profile, proved, .. } = *course;
+        let Course { account, who, profile, proved, .. } = *course;
         let mut buckets = self.buckets();
         if self.1.is_due(buckets.len()) && !buckets.contains_key(&account) {
             // Full ones need no remembering.
@@ -43,7 +45,7 @@ impl Budgets {
             self.1.is_done(buckets.len());
         }
         let bucket = buckets.entry(account).or_insert_with(|| Bucket::new(course, now));
-        bucket.take(f64::from(profile.longest), proved, now)?;
+        bucket.take(f64::from(profile.longest), (who, proved), now)?;
         Ok(Grant { budgets: Arc::clone(self), account, proved, left: profile.longest })
     }
 }
@@ -89,7 +91,7 @@ mod tests {
     const ACCOUNT: Tag = [1; 32];
 
     fn course(account: Tag, profile: &'static Profile, proved: bool) -> Course {
-        Course { account, profile, proved, idle: None }
+        Course { account, who: account, profile, proved, idle: None }
     }
 
     fn seconds(seconds: u64) -> Duration {
@@ -268,8 +270,27 @@ mod tests {
             while grant.spend() {}
             grants.push(grant);
         }
-        let waits: Vec<_> =
-            (0..10).filter_map(|_| budgets.take(&course(ACCOUNT, profile, true), Duration::ZERO).err()).collect();
+        let ask = |who: u8| budgets.take(&Course { who: [who; 32], ..course(ACCOUNT, profile, true) }, Duration::ZERO);
+        let waits: Vec<_> = (2..12).filter_map(|who| ask(who).err()).collect();
         assert!(waits.windows(2).all(|pair| pair[1] >= pair[0] + seconds(19)), "{waits:?}");
+    }
+
+    #[test]
+    fn a16_whoever_looks_again_and_again_waits_no_longer_for_it() {
+        for kind in ProviderKind::ALL {
+            let (profile, budgets) = (kind.profile(), Arc::new(Budgets::default()));
+            let ask = |now| budgets.take(&course(ACCOUNT, profile, false), now);
+            let (mut now, mut until) = (Duration::ZERO, None);
+            while until.is_none() {
+                until = ask(now).map(|mut grant| grant.spend()).err();
+            }
+            let until = until.unwrap();
+            assert!(until <= seconds(60), "{kind:?}: one course comes back in {until:?}");
+            while now < until {
+                assert!(ask(now).is_ok() || ask(now).is_err_and(|then| then == until), "{kind:?}");
+                now += seconds(1);
+            }
+            assert!(ask(until).is_ok(), "{kind:?}");
+        }
     }
 }

@@ -14,15 +14,16 @@ mod slots;
 mod sweep;
 mod tls;
 mod transport;
+mod turns;
 
-pub use reply::wanted_wait;
+pub use reply::{wanted_pause, wanted_wait};
 
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::credential::{AccessToken, Key};
 use crate::providers::{Depth, Given, Provider, ProviderKind, Unaddressable, Verdict};
 use answers::{Answers, Place, Seal};
-use budget::{Budgets, Course, Grant};
+use budget::{Budgets, Course, Grant, Tag};
 use conversation::{Matter, converse};
 use jiff::{SignedDuration, Timestamp};
 use refusals::{Asker, Refusals};
@@ -255,14 +256,15 @@ impl Prober {
         };
         let matter = Matter { provider, given, base };
         let now = self.clock.now();
-        let Some(place) = self.answers.place(matter.question(&self.seal), now) else {
+        let question = matter.question(&self.seal);
+        let Some(place) = self.answers.place(question, now) else {
             return Turn::Over(Outcome::Later { at: after(now, SAME_QUESTION_WAIT), why: Wait::SameQuestion });
         };
         if let Some(checked) = place.answer(options.since, minted_since(provider, now)) {
             return Turn::Over(Outcome::Checked { checked, shared: true });
         }
         let asker = options.asker(matter.provider.profile().kind);
-        match self.admit(&matter, (options, asker.as_ref()), slot) {
+        match self.admit((&matter, question), (options, asker.as_ref()), slot) {
             Ok((slot, grant)) => {
                 Turn::Ours(Box::new(Granted { prober: self, matter, place, asker, grant, _slot: slot }))
             }
@@ -273,7 +275,7 @@ impl Prober {
     /// A slot and the account's budget, or when to come back for them.
     fn admit(
         &self,
-        matter: &Matter<'_>,
+        (matter, who): (&Matter<'_>, Tag),
         (options, asker): (&CheckOptions, Option<&Asker>),
         slot: Option<Slot>,
     ) -> Result<(Slot, Grant), Outcome> {
@@ -281,14 +283,14 @@ impl Prober {
         let now = self.clock.monotonic();
         let later =
             |why| move |then: Duration| Outcome::Later { at: after(self.clock.now(), then.saturating_sub(now)), why };
-        asker.map_or(Ok(()), |asker| self.refusals.permit(asker, now)).map_err(later(Wait::Refusals))?;
+        asker.map_or(Ok(()), |asker| self.refusals.permit(asker, who, now)).map_err(later(Wait::Refusals))?;
         let slot = match slot {
             Some(slot) => slot,
             None => self.slots.take(profile.kind, &options.namespace, now).map_err(later(Wait::Slot))?,
         };
         let idle = options.asked_before.map(|last| self.clock.now().duration_since(last));
         let idle = idle.map(|idle| Duration::try_from(idle).unwrap_or_default());
-        let course = Course { account: matter.account(&self.seal), profile, proved: options.proved, idle };
+        let course = Course { account: matter.account(&self.seal), who, profile, proved: options.proved, idle };
         let grant = self.budgets.take(&course, now).map_err(later(Wait::Budget))?;
         Ok((slot, grant))
     }

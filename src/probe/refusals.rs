@@ -3,8 +3,9 @@
 //!
 //! Only refusals count, so that good keys wait for nobody, however many are new. Time is passed in, since a fixed point.
 
-use super::bucket::Turns;
+use super::budget::Tag;
 use super::sweep::Sweep;
+use super::turns::{Terms, Turns};
 use crate::providers::ProviderKind;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -42,13 +43,15 @@ impl Allowance {
     }
 
     /// Whoever has to wait comes back alone.
-    fn wait(&mut self, now: Duration) -> Result<(), Duration> {
+    fn wait(&mut self, who: Tag, now: Duration) -> Result<(), Duration> {
         self.refill(now);
         if self.left >= 1.0 - 1e-9 {
+            self.turns.served(&who);
             return Ok(());
         }
         let earliest = now.saturating_add(EACH.mul_f64(1.0 - self.left));
-        Err(self.turns.next(now, (earliest, now.saturating_add(LONGEST_WAIT)), EACH))
+        let latest = now.saturating_add(LONGEST_WAIT);
+        Err(self.turns.next_of(who, Terms { now, earliest, latest, spacing: EACH }))
     }
 }
 
@@ -62,8 +65,8 @@ impl Refusals {
     }
 
     /// Whether one more key may be asked about, or when to come back.
-    pub(super) fn permit(&self, asker: &Asker, now: Duration) -> Result<(), Duration> {
-        self.all().get_mut(asker).map_or(Ok(()), |allowance| allowance.wait(now))
+    pub(super) fn permit(&self, asker: &Asker, who: Tag, now: Duration) -> Result<(), Duration> {
+        self.all().get_mut(asker).map_or(Ok(()), |allowance| allowance.wait(who, now))
     }
 
     /// A key was refused. Those that were asked about at the same time may overdraw; later ones wait the longer.
@@ -95,11 +98,18 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
+    /// Somebody else each time.
+    fn somebody(number: u32) -> Tag {
+        let mut tag = [0; 32];
+        tag[..4].copy_from_slice(&number.to_le_bytes());
+        tag
+    }
+
     /// Has keys refused as fast as it may, and comes back when told; how many within `length`.
     fn refused(refusals: &Refusals, asker: &Asker, length: Duration) -> u32 {
         let (mut now, mut refused) = (Duration::ZERO, 0_u32);
         while now < length {
-            match refusals.permit(asker, now) {
+            match refusals.permit(asker, somebody(refused), now) {
                 Ok(()) => {
                     refusals.count(asker.clone(), now);
                     refused = refused.saturating_add(1);
@@ -118,21 +128,21 @@ mod tests {
         let refusals = Refusals::default();
         let junk = refused(&refusals, &asker("junk", false), seconds(3600));
         assert!((140..=150).contains(&junk), "{junk}");
-        assert!(refusals.permit(&asker("junk", false), seconds(3590)).is_err());
+        assert!(refusals.permit(&asker("junk", false), somebody(0), seconds(3590)).is_err());
         for other in [
             asker("junk", true),
             asker("neighbour", false),
             Asker { kind: ProviderKind::Flowlu, ..asker("junk", false) },
         ] {
-            assert_eq!(refusals.permit(&other, seconds(3600)), Ok(()), "{other:?} waits for others' junk");
+            assert_eq!(refusals.permit(&other, somebody(0), seconds(3600)), Ok(()), "{other:?} waits for others' junk");
         }
     }
 
     #[test]
     fn who_is_never_refused_never_waits() {
         let refusals = Refusals::default();
-        for _ in 0..10_000 {
-            assert_eq!(refusals.permit(&asker("good", false), Duration::ZERO), Ok(()));
+        for number in 0..10_000 {
+            assert_eq!(refusals.permit(&asker("good", false), somebody(number), Duration::ZERO), Ok(()));
         }
         assert!(refusals.all().is_empty());
     }
@@ -143,8 +153,9 @@ mod tests {
         for _ in 0..30 {
             refusals.count(asker("junk", false), Duration::ZERO);
         }
-        let waits: Vec<_> =
-            (0..100).filter_map(|_| refusals.permit(&asker("junk", false), Duration::ZERO).err()).collect();
+        let waits: Vec<_> = (0..100)
+            .filter_map(|n| refusals.permit(&asker("junk", false), somebody(n), Duration::ZERO).err())
+            .collect();
         assert_eq!((waits.len(), waits[0], waits[1]), (100, seconds(30), seconds(60)));
         assert_eq!(waits.iter().max(), Some(&seconds(900)));
     }

@@ -73,6 +73,12 @@ pub(super) fn pause(
     until(reset, clock.0, clock.1).map(|wait| wait.min(LONGEST_WAIT))
 }
 
+/// `pause`, from the three headers as they came, by our own clock.
+#[must_use]
+pub fn wanted_pause(limit: &str, remaining: &str, reset: &str, now: Timestamp) -> Option<Duration> {
+    pause(limit, remaining, reset, (None, now))
+}
+
 fn until(then: Timestamp, date: Option<Timestamp>, now: Timestamp) -> Option<Duration> {
     Duration::try_from(then.duration_since(date.unwrap_or(now))).ok()
 }

@@ -3,7 +3,7 @@
 //!
 //! Whoever has to wait waits a moment in line at the most, then is told until when and sent away.
 
-use super::bucket::Turns;
+use super::turns::{Terms, Turns};
 use crate::clock::Clock;
 use crate::providers::ProviderKind;
 use std::collections::BTreeMap;
@@ -85,8 +85,8 @@ impl Slots {
         self.try_take(kind, namespace, now).map_err(|_| {
             let mut held = self.held();
             let share = held.by_namespace.entry((kind, namespace.to_owned())).or_default();
-            let latest = now.saturating_add(LONGEST_WAIT);
-            share.turns.next(now, (now.saturating_add(WAIT), latest), SPACING)
+            let (earliest, latest) = (now.saturating_add(WAIT), now.saturating_add(LONGEST_WAIT));
+            share.turns.next(Terms { now, earliest, latest, spacing: SPACING })
         })
     }
 
@@ -110,7 +110,7 @@ impl Slots {
     fn try_take(self: &Arc<Self>, kind: ProviderKind, namespace: &str, now: Duration) -> Result<Slot, Full> {
         let mut held = self.held();
         if held.by_namespace.len() >= SWEEP_AT {
-            held.by_namespace.retain(|_, share| share.line.held > 0 || share.turns.0 > now);
+            held.by_namespace.retain(|_, share| share.line.held > 0 || share.turns.has_any(now));
         }
         let Held { by_provider, by_namespace } = &mut *held;
         let all = by_provider.entry(kind).or_default();

@@ -96,6 +96,7 @@ impl Transport {
         Self::with_resolver(settings, limits, Vetting::new(settings))
     }
 
+    #[expect(clippy::disallowed_methods, reason = "the client with limits")]
     fn with_resolver(settings: &Settings, limits: &Limits, resolver: Vetting) -> Result<Self, Unprepared> {
         let mut builder = Client::builder()
             .tls_backend_preconfigured(tls::client(settings)?)

@@ -1,6 +1,8 @@
 //! Where do traces go? Visits and calls as spans, by OTLP over HTTP, to the collector that OpenTelemetry's standard
 //! variables name; nowhere when they name none. What a span holds is what a log line holds: names, never a key.
 
+#![expect(clippy::disallowed_methods, reason = "OpenTelemetry's standard variables; a client that carries no key")]
+
 use super::{LogLevel, targets};
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};

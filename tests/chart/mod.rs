@@ -65,6 +65,9 @@ const VARIANTS: &[&[&str]] = &[
         "networkPolicy.enabled=true",
         "networkPolicy.extraEgress[0].ports[0].port=8443",
         "networkPolicy.extraIngress[0].ports[0].port=9000",
+        "networkPolicy.metricsFrom[0].namespaceSelector.matchLabels.team=monitoring",
+        "networkPolicy.healthFrom[0].ipBlock.cidr=10.0.0.0/24",
+        "networkPolicy.proxyTo[0].podSelector.matchLabels.app=proxy",
         "concurrency=8",
     ],
     &[
@@ -220,6 +223,7 @@ fn wrong_values_are_refused_with_the_name_of_the_field() {
         ("existingConfigSecret=a,config.proxy=http://x", "existingConfigSecret"),
         ("rbac.aggregateTo.viewer=true", "'viewer'"),
         ("podDisruptionBudget.maxUnavailable=0", "/podDisruptionBudget/maxUnavailable"),
+        ("networkPolicy.metricsFrom[0].pods=all", "'pods'"),
         ("networkPolicy.apiServer.cidrs={everywhere}", "/networkPolicy/apiServer/cidrs/0"),
         ("serviceMonitor.interval=often", "/serviceMonitor/interval"),
         ("serviceMonitor.renderMode=maybe", "/serviceMonitor/renderMode"),
@@ -305,6 +309,21 @@ fn nobody_else_is_given_a_right_on_secrets() {
         .map(|role| role["metadata"]["name"].as_str().expect("a name"))
         .collect();
     assert_eq!(names, ["connector-operator"]);
+}
+
+/// Whatever becomes of the Pod: its log is all that may stay.
+#[test]
+fn what_helm_test_may_do_goes_also_when_it_fails() {
+    chart();
+    let documents = documents(&rendered(Helm::Four, "ops", &["watchNamespaces={a,b}"]));
+    let policy = |document: &&Value| document["metadata"]["annotations"]["helm.sh/hook-delete-policy"].is_string();
+    let made: Vec<_> = documents.iter().filter(policy).collect();
+    let stays = |document: &&&Value| {
+        let policy = &document["metadata"]["annotations"]["helm.sh/hook-delete-policy"];
+        !policy.as_str().unwrap_or_default().contains("hook-failed")
+    };
+    let staying: Vec<_> = made.iter().filter(stays).map(|document| &document["kind"]).collect();
+    assert_eq!((made.len(), staying), (8, vec![&json!("Pod")]));
 }
 
 #[test]

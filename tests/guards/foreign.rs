@@ -15,7 +15,7 @@ use proptest::test_runner::{Config, TestRunner};
 mod targets;
 
 /// What inputs are made of: whatever the parsers treat specially, and what they are to accept.
-const PIECES: [&str; 48] = [
+const PIECES: [&str; 57] = [
     "zenflow_live_",
     "EXAMPLE",
     "mycompany",
@@ -64,6 +64,15 @@ const PIECES: [&str; 48] = [
     "{\"apiVersion\":\"connector-operator.io/v1alpha1\",\"kind\":\"ConnectorCredential\",\"metadata\":{\"name\":\"a\"},\"spec\":",
     "{\"provider\":{\"zenflow\":{}},\"keySecretRef\":{\"name\":\"a\"}}}",
     "null",
+    "accesstoken=",
+    "AVENTRI_ACCESS_TOKEN=",
+    "url-query = \"accesstoken=",
+    "{\"credentials\":{\"api.key.auth.key\":\"accesstoken\",\"api.key.auth.value\":\"EXAMPLE\"}}",
+    "{\"metadata\":{\"name\":\"a\",\"annotations\":{\"a\":\"EXAMPLE\"},\"labels\":{}}}",
+    "{\"status\":\"Failure\",\"message\":\"EXAMPLE\",\"code\":418,\"reason\":\"",
+    "Forbidden",
+    "\"}",
+    "'",
 ];
 
 /// Bytes at random, or pieces in a row with bytes between them.
@@ -81,7 +90,7 @@ fn inputs() -> impl Strategy<Value = Vec<u8>> {
 
 #[test]
 fn no_input_breaks_or_deceives_a_parser_or_is_repeated_by_it() {
-    let full = std::env::var_os("FULL_LENGTH").is_some();
+    let full = std::env::var_os("FULL_LENGTH").is_some_and(|full| !full.is_empty());
     for (name, target) in targets::ALL {
         let cases = if full { 200_000 } else { 2_000 };
         let config = Config { cases, failure_persistence: None, ..Config::default() };

@@ -102,13 +102,21 @@ fn a41_the_gate_in_ci_has_the_same_floors_bans_and_features() {
     for name in BANNED.iter().chain(&["aws-lc-sys"]) {
         assert!(deny.contains(&format!("crate = \"{name}\"")), "{name} is not banned");
     }
-    for feature in ["http2", "gzip", "brotli", "zstd", "deflate", "cookies", "charset", "system-proxy", "ws", "oauth"] {
+    let features = ["http2", "gzip", "brotli", "zstd", "deflate", "cookies", "charset", "system-proxy", "ws", "oauth"];
+    for feature in features.iter().chain(&["unbounded_depth"]) {
         assert!(deny.contains(&format!("\"{feature}\"")), "the feature {feature} is not banned");
     }
     for rule in ["yanked = \"deny\"", "unknown-registry = \"deny\"", "unknown-git = \"deny\""] {
         assert!(deny.contains(rule), "{rule}");
     }
     assert!(text(".ci/run").contains("cargo deny --locked check"), "CI runs the gate");
+    let nightly = text(".github/workflows/advisories.yaml");
+    for part in ["\n  schedule:\n", "check advisories bans licenses sources", "git describe --tags"] {
+        assert!(
+            nightly.contains(part),
+            "what becomes known is asked for every night, also of the last release: {part}"
+        );
+    }
 }
 
 /// Lints are no tests; but somebody might take them out.

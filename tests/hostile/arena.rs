@@ -11,7 +11,7 @@ use kube::api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, Po
 use serde_json::{Value, json};
 
 use super::scene::object;
-use super::sequence::{CREDENTIALS, Content, OUTPUTS, SOURCES, Weather};
+use super::sequence::{CREDENTIALS, Content, Declared, OUTPUTS, SOURCES, Weather};
 use super::state::Masks;
 use crate::simulator::{
     self, Fault, IssuedKey, Misbehaviour, NewKey, Provider, RetryAfter, Simulator, Switches, letters,
@@ -31,8 +31,12 @@ pub(super) struct Arena {
 #[derive(Clone)]
 pub(super) struct Ground {
     pub(super) namespace: String,
-    keys: [[IssuedKey; 2]; 3],
-    wrong: [String; 3],
+    keys: [[IssuedKey; 2]; SOURCES.len()],
+    wrong: [String; SOURCES.len()],
+    /// Its company at inFlow.
+    company: String,
+    /// Its account at Flowlu.
+    account: String,
 }
 
 impl Arena {
@@ -64,10 +68,16 @@ impl Arena {
         let zenflow = || NewKey { scopes: vec!["read:orders".to_owned()], ..NewKey::of(Provider::ZenFlow, "") };
         let aventri = || NewKey::of(Provider::Aventri, "12345@na");
         let two = |new: &dyn Fn() -> NewKey| [self.simulator.add_key(new()), self.simulator.add_key(new())];
-        let keys = [two(&zenflow), two(&zenflow), two(&aventri)];
         let noise = |n: usize| letters(&simulator::key_hash(&format!("{namespace}{n}")))[..24].to_owned();
-        let wrong = [format!("zenflow_live_{}", noise(0)), format!("zenflow_live_{}", noise(1)), noise(2)];
-        Ground { namespace, keys, wrong }
+        let digits = simulator::key_hash(&namespace);
+        let company = format!("{}-7d1e-4b96-9a43-{}", &digits[..8], &digits[8..20]);
+        let account = noise(5);
+        let inflow = || NewKey::of(Provider::InFlow, &company);
+        let flowlu = || NewKey::of(Provider::Flowlu, &account);
+        let keys = [two(&zenflow), two(&zenflow), two(&aventri), two(&inflow), two(&flowlu)];
+        let zenflow = |n| format!("zenflow_live_{}", noise(n));
+        let wrong = [zenflow(0), zenflow(1), noise(2), noise(3), noise(4)];
+        Ground { namespace, keys, wrong, company, account }
     }
 
     /// An account of the namespace's own, with the rights of the manifest in it.
@@ -116,10 +126,10 @@ impl Arena {
         self.bed.api(&ground.namespace)
     }
 
-    pub(super) async fn declare(&self, ground: &Ground, who: usize, spec: &Value) {
+    pub(super) async fn declare(&self, ground: &Ground, who: usize, what: &Declared) {
         let body = json!({
             "apiVersion": "connector-operator.io/v1alpha1", "kind": "ConnectorCredential",
-            "metadata": {"name": CREDENTIALS[who]}, "spec": spec,
+            "metadata": {"name": CREDENTIALS[who]}, "spec": what.spec(&ground.company, &ground.account),
         });
         let params = PatchParams::apply("user").force();
         let applied = self.credentials(ground).patch(CREDENTIALS[who], &params, &Patch::Apply(body)).await;

@@ -3,11 +3,16 @@
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
 
 use super::proxy::{Fault, Flow, Rule};
 use super::scene::Scene;
-use crate::controller::cast;
+use crate::controller::cast::{self, Act};
+use crate::simulator::IssuedKey;
 use crate::support::await_object::await_object;
+use crate::support::bed::bed;
 use crate::support::stage::{SOON, is, value};
 use connector_operator::api::{ConditionType, ConnectorCredential};
 
@@ -39,6 +44,60 @@ async fn noticed(scene: Scene, spoil: impl AsyncFnOnce(&Scene), frozen: bool) ->
     scene.stage.until_secret(&known.output(), holds).await;
     scene.finish().await;
     took
+}
+
+/// A Secret and a credential of this namespace; the Secret again, with another key.
+async fn put(scene: &Scene, namespace: &str, act: &Act) -> IssuedKey {
+    let issued = scene.stage.simulator.add_key(act.new_key());
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": act.source()},
+                        "stringData": {"api-key": issued.key}});
+    let secrets: Api<Secret> = scene.stage.bed.api(namespace);
+    let params = PatchParams::apply("user").force();
+    secrets.patch(&act.source(), &params, &Patch::Apply(secret)).await.expect("the administrator may write Secrets");
+    issued
+}
+
+async fn declare(scene: &Scene, namespace: &str, act: &Act) {
+    let credential = json!({
+        "apiVersion": "connector-operator.io/v1alpha1", "kind": "ConnectorCredential",
+        "metadata": {"name": act.name}, "spec": act.spec(),
+    });
+    let credentials: Api<ConnectorCredential> = scene.stage.bed.api(namespace);
+    let params = PatchParams::apply("user").force();
+    credentials.patch(act.name, &params, &Patch::Apply(credential)).await.expect("the spec is admitted");
+    let ready = |object: &ConnectorCredential| is(object, ConditionType::Ready, ("True", "Ready"));
+    await_object(&credentials, act.name, SOON, ready).await.expect("it is ready");
+}
+
+async fn until_rotated(scene: &Scene, namespace: &str, (act, key): (&Act, &IssuedKey)) {
+    let holds = |secret: &Secret| value(secret, "api-key").as_deref() == Some(&*key.key);
+    await_object(&scene.stage.bed.api(namespace), &act.output(), 3 * SOON, holds).await.expect("it is noticed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a27_a_frozen_watch_of_secrets_metadata_is_noticed_and_stops_no_other() {
+    let other = bed().await.namespace("beside-frozen").await;
+    let scene = Scene::set_with("frozen-secrets", &[&format!("--watch-namespace={other}")]).await;
+    let (here, known, late) = (scene.stage.namespace.clone(), cast::inflow(), cast::flowlu());
+    for namespace in [&here, &other] {
+        put(&scene, namespace, &known).await;
+        declare(&scene, namespace, &known).await;
+    }
+    scene.proxy.set_flow(&format!("{here}/secrets"), Flow::Stuck);
+    let start = Instant::now();
+    let unseen = put(&scene, &here, &known).await;
+    // Another namespace's Secrets are seen, and this one's credentials.
+    let seen = put(&scene, &other, &known).await;
+    until_rotated(&scene, &other, (&known, &seen)).await;
+    put(&scene, &here, &late).await;
+    declare(&scene, &here, &late).await;
+    assert!(start.elapsed() < SOON, "the other watches go on");
+    let output = scene.stage.secret(&known.output()).await.expect("it stands");
+    assert_ne!(value(&output, "api-key").as_deref(), Some(&*unseen.key), "the frozen watch tells nothing");
+    until_rotated(&scene, &here, (&known, &unseen)).await;
+    let took = start.elapsed();
+    assert!(took < LIMIT, "noticed after {took:?}");
+    scene.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,14 +17,20 @@ use super::state::{State, differences, end_state};
 use crate::support::operator::Operator;
 use crate::support::stage::SOON;
 
-/// Sequences that are played side by side.
+/// Sequences that are played side by side, beside other tests.
 const AT_ONCE: usize = 30;
+/// And in a long run, which has the machine to itself.
+const AT_ONCE_ALONE: usize = 60;
 /// A rejection needs two refusals half a minute apart, an empty bucket half a minute, a right that came back another.
 const LIMIT: Duration = Duration::from_secs(150);
 /// Nothing is written for so long at the end, in milliseconds.
 const STILL: u64 = 2500;
 /// Failing sequences are made shorter for so long; the others are shown as they are.
 const SHRINKING: Duration = Duration::from_secs(300);
+/// So much of the operator's log is shown with a difference.
+const LINES: usize = 30;
+/// After so many differences no more are looked for.
+const ENOUGH: usize = 5;
 /// A failing sequence is tried shorter so many times.
 const SHORTER: usize = 24;
 
@@ -45,7 +51,7 @@ async fn play(arena: &Arena, moves: &[Move]) -> (Ground, Operator) {
     let (mut weather, mut denied) = (Vec::new(), false);
     for one in moves {
         match one {
-            Move::Declare(who, what) => arena.declare(&ground, *who, &what.spec()).await,
+            Move::Declare(who, what) => arena.declare(&ground, *who, what).await,
             Move::Undeclare(who) => arena.undeclare(&ground, *who).await,
             Move::Put(source, content) => arena.put(&ground, *source, *content).await,
             Move::Tamper(output) => arena.tamper(&ground, *output).await,
@@ -91,7 +97,7 @@ async fn declare_afresh(arena: &Arena, ground: &Ground, model: &Model, fresh: &G
     let order = if ages[1] < ages[0] { [1, 0] } else { [0, 1] };
     for who in order {
         if let Some(declared) = &model.declared[who] {
-            arena.declare(fresh, who, &declared.spec()).await;
+            arena.declare(fresh, who, declared).await;
             if order == [1, 0] {
                 pause(1100).await;
             }
@@ -145,7 +151,12 @@ async fn judge(arena: &Arena, played: &Played) -> Vec<String> {
     }
     let log = played.operator.log();
     let leaked = played.ground.masks().into_iter().filter(|(key, _)| log.contains(key));
-    wrong.extend(leaked.map(|(_, whose)| format!("{whose} is in the log")));
+    let leaked: Vec<_> = leaked.map(|(_, whose)| format!("{whose} is in the log")).collect();
+    if !wrong.is_empty() && leaked.is_empty() {
+        let lines: Vec<_> = log.lines().collect();
+        wrong.extend(lines[lines.len().saturating_sub(LINES)..].iter().map(|line| (*line).to_owned()));
+    }
+    wrong.extend(leaked);
     wrong
 }
 
@@ -160,10 +171,15 @@ async fn compare(arena: &Arena, played: &Played) -> Vec<String> {
     let mut ours = end_state(&arena.bed, &played.ground.namespace, &masks).await;
     let mut fresh = end_state(&arena.bed, &played.fresh.namespace, &masks).await;
     let mut wrong = Vec::new();
+    let published = CREDENTIALS.map(|name| {
+        let text = fresh.get(&format!("credential {name}"));
+        text.and_then(|text| reason(text, "Published")).as_deref() == Some("Published")
+    });
+    let disputed = played.model.is_disputed(published);
     for (who, credential) in CREDENTIALS.into_iter().enumerate() {
         let name = format!("credential {credential}");
-        let Some(expected) = fresh.get(&name).map(|text| ready_reason(text)) else { continue };
-        if expected.as_deref() == Some("Ready") && !played.model.is_disputed() && !played.model.is_unpublished(who) {
+        let Some(expected) = fresh.get(&name).map(|text| reason(text, "Ready")) else { continue };
+        if expected.as_deref() == Some("Ready") && !disputed && !played.model.is_unpublished(who) {
             continue;
         }
         // What cannot or shall not be published leaves what was published before.
@@ -171,8 +187,8 @@ async fn compare(arena: &Arena, played: &Played) -> Vec<String> {
         for state in [&mut ours, &mut fresh] {
             let owner = format!("\"{credential}\"");
             state.retain(|name, text| !name.starts_with("secret out-") || !text.contains(&owner));
-            let said = state.get(&name).and_then(|text| ready_reason(text)).unwrap_or("nothing yet".to_owned());
-            let said = if played.model.is_disputed() { String::new() } else { said };
+            let said = state.get(&name).and_then(|text| reason(text, "Ready")).unwrap_or("nothing yet".to_owned());
+            let said = if disputed { String::new() } else { said };
             state.insert(name.clone(), said);
         }
         if expected.is_none() {
@@ -183,12 +199,12 @@ async fn compare(arena: &Arena, played: &Played) -> Vec<String> {
     wrong
 }
 
-/// Why a credential is ready or is not.
-fn ready_reason(text: &str) -> Option<String> {
+/// The reason of a condition, say why a credential is ready or is not.
+fn reason(text: &str, condition: &str) -> Option<String> {
     let object: Value = serde_json::from_str(text).ok()?;
     let conditions = object["status"]["conditions"].as_array()?;
-    let ready = conditions.iter().find(|one| one["type"] == "Ready")?;
-    Some(ready["reason"].as_str()?.to_owned())
+    let found = conditions.iter().find(|one| one["type"] == condition)?;
+    Some(found["reason"].as_str()?.to_owned())
 }
 
 /// No output holds a key that the provider refuses, unless it was once to be published unproved.
@@ -235,8 +251,9 @@ async fn a26_whatever_happened_the_same_declarations_end_in_the_same_state() {
     let wanted = std::env::var("SEQUENCES").ok().and_then(|number| number.parse().ok()).unwrap_or(60);
     let (arena, mut runner, mut played) = (Arena::open().await, runner(), 0);
     let mut failures = Vec::new();
+    let at_once = if wanted > AT_ONCE_ALONE { AT_ONCE_ALONE } else { AT_ONCE };
     while played < wanted {
-        let number = AT_ONCE.min(wanted - played);
+        let number = at_once.min(wanted - played);
         let draw = |_| sequence().new_tree(&mut runner).expect("a sequence can be drawn");
         let mut trees: Vec<_> = (0..number).map(draw).collect();
         let moves: Vec<_> = trees.iter().map(ValueTree::current).collect();
@@ -256,6 +273,7 @@ async fn a26_whatever_happened_the_same_declarations_end_in_the_same_state() {
         for (moves, wrong) in &failures {
             eprintln!("{moves:#?}\n{wrong:#?}");
         }
-        assert!(failures.is_empty(), "of {played} sequences {} ended otherwise", failures.len());
+        assert!(failures.len() < ENOUGH, "of {played} sequences {} ended otherwise", failures.len());
     }
+    assert!(failures.is_empty(), "of {played} sequences {} ended otherwise", failures.len());
 }

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 /// The names of the two credentials.
 pub(super) const CREDENTIALS: [&str; 2] = ["first", "second"];
-/// The Secrets with keys: two for ZenFlow, one for Aventri.
-pub(super) const SOURCES: [&str; 3] = ["zenflow-a", "zenflow-b", "aventri"];
+/// The Secrets with keys: two for ZenFlow, one for each of three others.
+pub(super) const SOURCES: [&str; 5] = ["zenflow-a", "zenflow-b", "aventri", "inflow", "flowlu"];
 /// Names of outputs that they share, and that strangers like, too.
 pub(super) const OUTPUTS: [&str; 3] = ["out-a", "out-b", "out-c"];
 const FORMATS: [&str; 4] = ["Binding", "Env", "Dotenv", "HTTP"];
@@ -35,11 +35,17 @@ pub(super) struct Declared {
 }
 
 impl Declared {
-    pub(super) fn spec(&self) -> Value {
-        let provider = if self.source == 2 {
-            json!({"aventri": {"accountID": "12345", "region": "NorthAmerica"}})
-        } else {
-            json!({"zenflow": {"scopes": ["read:orders"]}})
+    fn names(&self) -> impl Iterator<Item = usize> {
+        self.outputs.iter().map(|(name, _)| *name)
+    }
+
+    /// As an object's spec; `company` and `account` are inFlow's and Flowlu's.
+    pub(super) fn spec(&self, company: &str, account: &str) -> Value {
+        let provider = match SOURCES[self.source] {
+            "aventri" => json!({"aventri": {"accountID": "12345", "region": "NorthAmerica"}}),
+            "inflow" => json!({"inflow": {"companyID": company}}),
+            "flowlu" => json!({"flowlu": {"account": account}}),
+            _ => json!({"zenflow": {"scopes": ["read:orders"]}}),
         };
         let output =
             |(name, format): &(usize, usize)| json!({"secretName": OUTPUTS[*name], "format": FORMATS[*format]});
@@ -145,21 +151,32 @@ pub(super) fn sequence() -> impl Strategy<Value = Vec<Move>> {
 #[derive(Clone, Debug)]
 pub(super) struct Model {
     pub(super) declared: [Option<Declared>; 2],
-    pub(super) contents: [Content; 3],
+    pub(super) contents: [Content; SOURCES.len()],
     /// Whether a credential was ever to publish what nobody had proved.
     pub(super) ever_unproved: [bool; 2],
+    /// The outputs that each living credential declares or has declared.
+    ever_declared: [Vec<usize>; 2],
 }
 
 impl Model {
     pub(super) fn after(moves: &[Move]) -> Self {
-        let mut model = Self { declared: [None, None], contents: [Content::Absent; 3], ever_unproved: [false; 2] };
+        let mut model = Self {
+            declared: [None, None],
+            contents: [Content::Absent; SOURCES.len()],
+            ever_unproved: [false; 2],
+            ever_declared: [Vec::new(), Vec::new()],
+        };
         for one in moves {
             match one {
                 Move::Declare(who, what) => {
                     model.ever_unproved[*who] |= what.local || what.publish == "Always";
+                    model.ever_declared[*who].extend(what.names());
                     model.declared[*who] = Some(what.clone());
                 }
-                Move::Undeclare(who) => model.declared[*who] = None,
+                Move::Undeclare(who) => {
+                    model.ever_declared[*who].clear();
+                    model.declared[*who] = None;
+                }
                 Move::Put(source, content) => model.contents[*source] = *content,
                 _ => {}
             }
@@ -171,9 +188,21 @@ impl Model {
         self.declared[who].as_ref().is_some_and(|declared| declared.publish == "Never")
     }
 
-    /// Whether both declare an output of the same name: whoever has it keeps it.
-    pub(super) fn is_disputed(&self) -> bool {
-        let [Some(first), Some(second)] = &self.declared else { return false };
-        first.outputs.iter().any(|(name, _)| second.outputs.iter().any(|(other, _)| name == other))
+    /// Whether the name of an output may be either's: whoever has it keeps it.
+    ///
+    /// An output that is declared no more goes when the others are `published`; until then, and while its credential is
+    /// suspended, it keeps its name.
+    pub(super) fn is_disputed(&self, published: [bool; 2]) -> bool {
+        let [Some(_), Some(_)] = &self.declared else { return false };
+        let [first, second] = [self.may_hold(0, published[0]), self.may_hold(1, published[1])];
+        first.iter().any(|name| second.contains(name))
+    }
+
+    fn may_hold(&self, who: usize, published: bool) -> Vec<usize> {
+        match &self.declared[who] {
+            Some(declared) if published && !declared.suspended => declared.names().collect(),
+            Some(_) => self.ever_declared[who].clone(),
+            None => Vec::new(),
+        }
     }
 }

@@ -25,7 +25,9 @@ async fn token_of(stage: &Stage, act: &Act) -> Option<String> {
 async fn a25_a_restart_on_an_old_snapshot_exchanges_deletes_and_overwrites_nothing() {
     let mut scene = Scene::set("snapshot").await;
     let (rotated, renamed, remade) = (events("rotated", "1@na"), events("renamed", "2@na"), events("remade", "3@na"));
-    for act in [&rotated, &renamed, &remade] {
+    // The same with providers that mint nothing, where nobody claims before asking.
+    let (turned, moved, again) = (cast::zenflow(), cast::inflow(), cast::flowlu());
+    for act in [&rotated, &renamed, &remade, &turned, &moved, &again] {
         scene.play(act).await;
         scene.stage.until_ready(act.name).await;
     }
@@ -42,15 +44,30 @@ async fn a25_a_restart_on_an_old_snapshot_exchanges_deletes_and_overwrites_nothi
     scene.stage.until_gone(&remade.output()).await;
     let third = scene.play(&remade).await;
     scene.stage.until_ready(remade.name).await;
+    let fourth = scene.stage.issue(turned.new_key());
+    scene.stage.put_secret(&turned.source(), &[("api-key", &fourth.key)]).await;
+    scene.stage.until_secret(&turned.output(), rests_on(fourth.key.clone())).await;
+    scene.stage.until_ready(turned.name).await;
+    scene.stage.declare(moved.name, moved.spec_with("outputs", json!([{"secretName": "moved-on"}]))).await;
+    scene.stage.until_gone(&moved.output()).await;
+    scene.stage.until_ready(moved.name).await;
+    scene.stage.credentials().delete(again.name, &DeleteParams::default()).await.expect("it is there");
+    scene.stage.until_gone(&again.output()).await;
+    scene.play(&again).await;
+    scene.stage.until_ready(again.name).await;
     let (asked, before) = (exchanges(&scene.stage, None), versions(&scene.stage).await);
     assert_eq!(asked, 5, "three of them, one rotated, one made anew");
+    let called = calls(&scene.stage);
+    assert_eq!(called, asked + 2 * 3 + 1 + 2, "one check of each key, three calls long with ZenFlow");
 
     // It sees the credentials as they were, and Secrets as they are.
     scene.proxy.add(Rule::new(Fault::OldSnapshot(old)).on("list", "connectorcredentials"));
     scene.proxy.set_flow("connectorcredentials", Flow::Frozen);
     let mark = scene.proxy.mark();
     scene.revive().await;
-    scene.proxy.until(mark, |seen| seen.asked.verb == "get" && seen.asked.name == rotated.source()).await;
+    for act in [&rotated, &turned] {
+        scene.proxy.until(mark, |seen| seen.asked.verb == "get" && seen.asked.name == act.source()).await;
+    }
     pass(8).await;
     let done = scene.proxy.since(mark);
     let touched: Vec<_> = done
@@ -70,10 +87,14 @@ async fn a25_a_restart_on_an_old_snapshot_exchanges_deletes_and_overwrites_nothi
     scene.proxy.set_flow("connectorcredentials", Flow::Open);
     // What the old view made it create again goes, once it is seen that nobody wants it.
     scene.stage.until_gone(&renamed.output()).await;
-    for act in [&rotated, &renamed, &remade] {
+    scene.stage.until_gone(&moved.output()).await;
+    for act in [&rotated, &renamed, &remade, &turned, &moved, &again] {
         scene.stage.until_ready(act.name).await;
     }
     assert_eq!(exchanges(&scene.stage, None), asked);
+    // What mints nothing may be asked about once more: a name that changed hands has a key that the old view never saw.
+    let more = calls(&scene.stage) - called;
+    assert!(more <= 3 + 1 + 1, "{more} calls from an old view");
     let output = scene.stage.secret(&remade.output()).await.expect("it is published");
     assert_eq!(value(&output, "api-key"), Some(third.key));
     assert!(token_of(&scene.stage, &rotated).await.is_some());

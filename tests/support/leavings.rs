@@ -163,6 +163,12 @@ impl Stage {
     }
 }
 
+/// No key is where none may be.
+pub(crate) fn assert_clean(left: &Leavings, canaries: &[Canary]) {
+    let found = left.search(&Sweep::new(canaries));
+    assert!(found.is_empty(), "keys leaked: {found:?}");
+}
+
 /// Whoever ends otherwise than by `finish`, as a process does that is killed at each of its steps, is searched too: not
 /// all of the cluster, but the log, the files, and what was sent astray.
 impl Drop for Stage {
@@ -173,7 +179,6 @@ impl Drop for Stage {
         let _ended_already = self.operator.kill();
         let mut left = Leavings::default();
         self.add_own(&mut left);
-        let found = left.search(&Sweep::new(&self.sought(&left)));
-        assert!(found.is_empty(), "keys leaked: {found:?}");
+        assert_clean(&left, &self.sought(&left));
     }
 }

@@ -18,7 +18,8 @@ use serde_json::{Value, json};
 use super::audit;
 use super::await_object::{await_gone, await_object};
 use super::bed::{Bed, bed};
-use super::canary::{Canary, Sweep};
+use super::canary::Canary;
+use super::leavings::{Leavings, assert_clean};
 use super::operator::{Operator, OperatorOptions};
 use super::rights::await_right;
 use crate::simulator::{self, IssuedKey, NewKey, Provider, Simulator, Switches};
@@ -260,20 +261,41 @@ impl Stage {
 
     /// Ends the operator as the kubelet does, then looks for the story's keys where they must not be.
     pub(crate) async fn finish(mut self) {
-        let mut metrics = String::new();
-        // Some stories have ended it themselves.
-        if self.operator.ended().expect("it can be asked").is_none() {
-            metrics = self.metrics().await;
-            let status = tokio::task::block_in_place(|| self.operator.stop(SOON)).expect("it ends when told to");
-            assert!(status.success(), "a clean stop ends with 0: {status}");
-        }
+        let metrics = self.end().await;
         let mut left = self.leavings().await;
         left.add("metrics", metrics);
         let canaries = self.canaries.lock().expect("no test panicked here").clone();
         self.assert_each_was_in_a_secret(&canaries, &left);
-        let found = left.search(&Sweep::new(&self.sought(&left)));
+        assert_clean(&left, &self.sought(&left));
         self.searched = true;
-        assert!(found.is_empty(), "keys leaked: {found:?}");
+        self.assert_well_behaved();
+    }
+
+    /// The same for one of very many stories: what all of them leave in the same places is searched at their end, for
+    /// what this gives; the rest when this is dropped.
+    pub(crate) async fn finish_alone(mut self) -> Vec<Canary> {
+        let mut left = Leavings::default();
+        left.add("metrics", self.end().await);
+        let canaries = self.sought(&left);
+        assert_clean(&left, &canaries);
+        self.assert_well_behaved();
+        canaries
+    }
+
+    /// Ends the operator. Gives its last metrics.
+    async fn end(&mut self) -> String {
+        // Some stories have ended it themselves.
+        if self.operator.ended().expect("it can be asked").is_some() {
+            return String::new();
+        }
+        let metrics = self.metrics().await;
+        let status = tokio::task::block_in_place(|| self.operator.stop(SOON)).expect("it ends when told to");
+        assert!(status.success(), "a clean stop ends with 0: {status}");
+        metrics
+    }
+
+    /// No key went where no provider is, and nothing was asked for that is not granted.
+    fn assert_well_behaved(&self) {
         let strays = self.simulator.ledger(&Default::default());
         let strays: Vec<_> = strays.iter().filter(|row| row.known_key && row.provider.is_none()).collect();
         assert!(strays.is_empty(), "keys went where no provider is: {strays:?}");

@@ -1,6 +1,6 @@
 //! Every row of the contract's table of conditions, from a history that leads to it.
 
-use crate::api::{ConditionType, Reason};
+use crate::api::{ConditionType, Conditions, Reason};
 use crate::policy::fixtures::*;
 use serde_json::json;
 
@@ -213,6 +213,35 @@ fn a_suspended_credential_stays_as_it_was() {
     unseen.edit(json!({"suspend": true}));
     unseen.visit();
     holds(&unseen, ConditionType::Ready, "Unknown", Reason::Suspended);
+}
+
+#[test]
+fn a_suspended_credential_says_that_what_changed_meanwhile_was_not_looked_at() {
+    let says_so = |world: &World| {
+        let status = world.status();
+        let ready = status.conditions.of(ConditionType::Ready).unwrap();
+        assert_eq!((ready.status.as_str(), ready.reason.as_str()), ("True", "Suspended"));
+        ready.message == crate::policy::message::SUSPENDED_BEHIND
+    };
+    for (patch, behind) in [
+        (json!({"description": "new"}), false),
+        (json!({"validation": {"interval": "2h"}}), false),
+        (json!({"keySecretRef": {"name": "another"}}), true),
+        (json!({"outputs": [{"secretName": "brand-new"}]}), true),
+        (json!({"outputs": [{"secretName": "out", "format": "Curl"}]}), true),
+        (json!({"validation": {"mode": "Local"}}), true),
+    ] {
+        let mut world = World::accepted();
+        world.edit(json!({"suspend": true}));
+        world.visit();
+        assert!(!says_so(&world));
+        world.edit(patch.clone());
+        world.visit();
+        assert_eq!(says_so(&world), behind, "{patch}");
+        world.edit(json!({"description": "once more"}));
+        world.visit();
+        assert_eq!(says_so(&world), behind, "{patch}, later");
+    }
 }
 
 #[test]

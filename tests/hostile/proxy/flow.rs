@@ -32,7 +32,15 @@ struct Inner {
     swallowed: usize,
 }
 
-/// The flow of every resource.
+/// A watch that is open.
+pub(super) struct Watch {
+    resource: String,
+    /// The resource in its namespace: `team/secrets`.
+    place: String,
+    number: u64,
+}
+
+/// The flow of every resource, or of those in one namespace.
 #[derive(Default)]
 pub(super) struct Flows {
     inner: Mutex<Inner>,
@@ -52,32 +60,32 @@ impl Flows {
         self.changed.notify_waiters();
     }
 
-    /// A new watch's number.
-    pub(super) fn opened(&self) -> u64 {
+    /// A new watch.
+    pub(super) fn opened(&self, resource: &str, namespace: &str) -> Watch {
         let mut inner = self.locked();
         inner.opened += 1;
-        inner.opened
+        Watch { resource: resource.to_owned(), place: format!("{namespace}/{resource}"), number: inner.opened }
     }
 
-    fn now(&self, resource: &str, watch: u64) -> Flow {
+    fn now(&self, Watch { resource, place, number }: &Watch) -> Flow {
         let inner = self.locked();
-        match inner.flows.get(resource) {
-            Some((Flow::Stuck, opened)) if watch > *opened => Flow::Open,
+        match inner.flows.get(place).or_else(|| inner.flows.get(resource)) {
+            Some((Flow::Stuck, opened)) if number > opened => Flow::Open,
             Some((flow, _)) => *flow,
             None => Flow::Open,
         }
     }
 
     /// What is to be done with the next event of this watch; waits while it is held.
-    pub(super) async fn next(&self, resource: &str, watch: u64) -> Flow {
+    pub(super) async fn next(&self, watch: &Watch) -> Flow {
         loop {
             let changed = self.changed.notified();
             let mut changed = std::pin::pin!(changed);
             changed.as_mut().enable();
-            match self.now(resource, watch) {
+            match self.now(watch) {
                 Flow::Frozen | Flow::Stuck => changed.await,
                 flow @ (Flow::Cut | Flow::Gone) => {
-                    self.set(resource, Flow::Open);
+                    self.set(&watch.resource, Flow::Open);
                     return flow;
                 }
                 flow => return flow,

@@ -12,6 +12,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use jiff::Timestamp;
 use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use rustix::process::{Pid, Signal, kill_process};
@@ -37,6 +38,7 @@ pub(crate) struct Seen {
     pub(crate) asked: Asked,
     /// Which of its kind it was, from 0.
     pub(crate) nth: usize,
+    pub(crate) at: Timestamp,
     /// The API server's answer, whatever the operator was told; `None`: it was never asked.
     pub(crate) code: Option<u16>,
     /// What a status write left.
@@ -77,7 +79,7 @@ impl Shared {
         let count = state.counts.entry(asked.clone()).or_default();
         let nth = *count;
         *count += 1;
-        state.seen.push(Seen { asked: asked.clone(), nth, code: None, written: None });
+        state.seen.push(Seen { asked: asked.clone(), nth, at: Timestamp::now(), code: None, written: None });
         (state.seen.len() - 1, state.faults.due(asked))
     }
 
@@ -159,7 +161,7 @@ impl Proxy {
         self.shared.state().faults.clear();
     }
 
-    /// From now on this happens to the events of a resource.
+    /// From now on this happens to the events of a resource: `secrets`, or `team/secrets` in one namespace.
     pub(crate) fn set_flow(&self, resource: &str, flow: Flow) {
         self.shared.flows.set(resource, flow);
     }

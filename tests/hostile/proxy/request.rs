@@ -62,6 +62,13 @@ impl Request {
         Asked { verb, resource, name }
     }
 
+    /// Empty for what is in none, or in all.
+    pub(super) fn namespace(&self) -> &str {
+        let path = self.target.split('?').next().unwrap_or_default();
+        let mut segments = path.split('/').skip_while(|segment| *segment != "namespaces").skip(1);
+        segments.next().filter(|_| segments.next().is_some()).unwrap_or_default()
+    }
+
     /// The name in the body of a create.
     fn named(&self) -> String {
         let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();

@@ -156,7 +156,7 @@ async fn collect(response: http::Response<Body>) -> io::Result<Answer> {
 
 /// A watch, event by event. Returns whether the connection goes on.
 async fn watch(shared: &Shared, link: &mut impl Link, request: Request, resource: &str) -> io::Result<bool> {
-    let number = shared.flows.opened();
+    let opened = shared.flows.opened(resource, request.namespace());
     let response = pass_on(shared, request).await?;
     let begun = begun(&response);
     if begun.code != 200 {
@@ -169,7 +169,7 @@ async fn watch(shared: &Shared, link: &mut impl Link, request: Request, resource
         while let Some(at) = buffer.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = buffer.drain(..=at).collect();
             let flow = tokio::select! {
-                flow = shared.flows.next(resource, number) => flow,
+                flow = shared.flows.next(&opened) => flow,
                 () = closed(link) => return Ok(false),
             };
             if !deliver(shared, link, &line, flow).await? {
@@ -187,7 +187,7 @@ async fn watch(shared: &Shared, link: &mut impl Link, request: Request, resource
         }
     }
     // The end is told when events pass again.
-    shared.flows.next(resource, number).await;
+    shared.flows.next(&opened).await;
     write_chunk(link, b"").await?;
     Ok(true)
 }

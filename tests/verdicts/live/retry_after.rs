@@ -1,9 +1,10 @@
 //! Retry-After in all its forms: clamped and obeyed, and never a hot loop.
 
 use super::{calls_about, pass, with_scopes};
-use crate::simulator::{Fault, Misbehaviour, RetryAfter};
-use crate::support::stage::{Stage, is};
-use connector_operator::api::ConditionType;
+use crate::simulator::{Fault, LedgerFilter, Misbehaviour, RetryAfter};
+use crate::support::await_object::await_object;
+use crate::support::stage::{SOON, Stage, is};
+use connector_operator::api::{ConditionType, ConnectorCredential};
 use jiff::Timestamp;
 use serde_json::json;
 use std::time::Duration;
@@ -47,7 +48,33 @@ async fn a17_every_form_of_retry_after_is_clamped_and_obeyed() {
         assert!(allowed.contains(&asked), "{name}: {asked} calls");
     }
     // A new process knows no more than what is stored, and that is enough.
-    stage.restart().await;
+    stage.operator.kill().expect("it runs");
+    let mut stored = Vec::new();
+    for (name, key, _) in cast.iter().filter(|(_, _, wait)| wait.is_none()) {
+        let told = stage.credentials().get(name).await.expect("it is there");
+        let known = told.status.and_then(|status| status.validation).expect("it was checked");
+        let [last, next] = [known.last_check_time, known.next_check_time].map(|time| time.expect("a schedule").0);
+        let (asked, failures) = (calls_about(&stage, key), known.consecutive_failures.unwrap_or_default());
+        // What means nothing is as if nothing had been said: the backoff, which begins with 2 s and doubles.
+        assert!((2..=5).contains(&failures), "{name}: {failures} failures");
+        let most = 2_i64 << failures;
+        assert!((0..=most).contains(&next.duration_since(last).as_secs()), "{name}: {last} and then {next}");
+        stored.push((*name, key, next, failures, asked));
+    }
+    stage.operator = stage.another_operator(&[]).await;
+    for (name, key, next, failures, asked) in stored {
+        let again = |object: &ConnectorCredential| {
+            let known = object.status.as_ref().and_then(|status| status.validation.as_ref());
+            known.and_then(|known| known.consecutive_failures).unwrap_or_default() > failures
+        };
+        await_object(&stage.credentials(), name, 4 * SOON, again)
+            .await
+            .expect("it is asked again, and goes on counting");
+        let rows =
+            stage.simulator.ledger(&LedgerFilter { key_hash: Some(key.hash.clone()), ..LedgerFilter::default() });
+        let first = rows.get(asked).expect("a call of the new process").time;
+        assert!(first >= next, "{name}: asked at {first}, before {next}");
+    }
     let key = stage.issue(with_scopes(&["read:orders"]));
     stage.put_secret("after", &[("api-key", &key.key)]).await;
     let provider = json!({"zenflow": {"scopes": ["read:orders"]}});

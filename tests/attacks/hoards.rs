@@ -51,7 +51,6 @@ async fn is_small_and_serves(stage: Stage, other: &str) {
     let waited = good(&stage, other, 2).await;
     let peak = memory(stage.operator.id(), "VmHWM");
     assert!(waited < SOON, "a neighbour waited for {waited:?}");
-    eprintln!("large objects cost {peak} KiB, and a neighbour waited for {waited:?}");
     assert!(peak <= AT_MOST, "it took {peak} KiB");
     let all = (DeleteParams::default(), ListParams::default());
     stage.untyped().delete_collection(&all.0, &all.1).await.expect("they can be deleted");

@@ -122,7 +122,6 @@ async fn a16_labels_requests_and_two_keys_that_flap_cost_the_budget_and_delay_no
         let meanwhile = calls(&stage) - before;
         assert!(meanwhile <= at_most, "{what}: {meanwhile} calls in {took:?}");
         let deeds = mark.deeds(&stage.bed, &stage.namespace);
-        eprintln!("{what} that flap {} times in {took:?}: {meanwhile} calls, {deeds:?}", seconds * 10);
         assert!(deeds.statuses <= usize::try_from(seconds * 10).expect("a small number"), "{what}: {deeds:?}");
         pass(Duration::from_secs(1)).await;
     }

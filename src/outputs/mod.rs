@@ -15,6 +15,8 @@ mod variables;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod programs;
+#[cfg(test)]
 mod readers;
 #[cfg(test)]
 mod samples;

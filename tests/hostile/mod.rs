@@ -20,3 +20,4 @@ mod sequence;
 mod stale;
 mod state;
 mod tale;
+mod time;

@@ -48,6 +48,12 @@ impl Report {
             "events": events(&cluster, &found).await,
         });
         output.data(&report, Form::Yaml)?;
+        if found.is_empty() {
+            let (place, program) = (&cluster.namespace, shown.program);
+            output.note(&format!(
+                "No ConnectorCredentials in namespace {place}: name theirs with -n; see {program} list -A"
+            ));
+        }
         Ok(Ending::Good)
     }
 

@@ -170,7 +170,10 @@ impl Cluster {
         let record = self.kubectl(&record).len();
         assert!((1..1_000_000).contains(&record), "the record of the release has {record} bytes; a Secret holds 1 MiB");
         let set = ["--set", "replicas=3,networkPolicy.enabled=true"];
-        self.helm(major, &[&["upgrade", "connector-operator", &now], &set[..]].concat());
+        let notes = self.helm(major, &[&["upgrade", "connector-operator", &now], &set[..]].concat());
+        for words in ["image.registry is still registry.example", "helm test connector-operator --namespace"] {
+            assert!(notes.contains(words), "{words}: {notes}");
+        }
         assert_eq!(self.replicas(), "3");
         assert!(self.exists("networkpolicy/connector-operator"));
         assert_eq!(self.installed().len(), 8, "{:?}", self.installed());

@@ -53,7 +53,7 @@ pub struct Admin {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The address is taken, or not ours.
-    #[error("cannot listen on {address} for {purpose}")]
+    #[error("cannot listen on {address} for {purpose}: {}", crate::error::refused_by_system(source.kind()))]
     Listen {
         /// What for.
         purpose: &'static str,
@@ -265,6 +265,6 @@ mod tests {
         let taken = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let address = taken.local_addr().expect("an address");
         let Err(error) = bind("metrics", address).await else { panic!("it is taken") };
-        assert_eq!(error.to_string(), format!("cannot listen on {address} for metrics"));
+        assert_eq!(error.to_string(), format!("cannot listen on {address} for metrics: address in use"));
     }
 }

@@ -19,7 +19,7 @@ pub enum Malformed {
     #[error("the key is longer than 4096 bytes")]
     TooLong,
     /// A byte outside visible ASCII (0x21–0x7E): a space, a control character, a second newline, or binary data.
-    #[error("the key holds a character other than visible ASCII")]
+    #[error("the key holds a character other than visible ASCII (a space, a line break, a letter with an accent)")]
     ForbiddenByte,
     /// The provider's documented prefix contradicts what the credential declares.
     #[error("the key's prefix contradicts the declared environment")]

@@ -16,6 +16,18 @@ pub struct Failure {
     /// The HTTP code, if there was an answer.
     pub code: Option<u16>,
     class: Class,
+    obstacle: Option<Obstacle>,
+}
+
+/// Why nobody answered, where that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Obstacle {
+    Name,
+    Refused,
+    Route,
+    Silence,
+    Tls,
+    Broken,
 }
 
 /// What was asked for, in RBAC's words.
@@ -69,7 +81,7 @@ impl Failure {
     #[must_use]
     pub fn new(verb: Verb, resource: &'static str, error: &kube::Error) -> Self {
         let (class, code) = read(error);
-        Self { verb, resource, code, class }
+        Self { verb, resource, code, class, obstacle: obstacle(error) }
     }
 
     /// What a watch came to, without the error's own text.
@@ -81,25 +93,44 @@ impl Failure {
             watcher::Error::WatchError(status) => (Verb::Watch, judge(status)),
             watcher::Error::NoResourceVersion => (Verb::Watch, (Class::Unexpected, None)),
         };
-        Self { verb, resource, code, class }
+        let obstacle = match error {
+            watcher::Error::InitialListFailed(error)
+            | watcher::Error::WatchStartFailed(error)
+            | watcher::Error::WatchFailed(error) => obstacle(error),
+            watcher::Error::WatchError(_) | watcher::Error::NoResourceVersion => None,
+        };
+        Self { verb, resource, code, class, obstacle }
     }
 
     /// A call that did not end within our own deadline.
     #[must_use]
     pub const fn timeout(verb: Verb, resource: &'static str) -> Self {
-        Self { verb, resource, code: None, class: Class::Timeout }
+        Self { verb, resource, code: None, class: Class::Timeout, obstacle: None }
     }
 
     /// An answer that cannot be read.
     #[must_use]
     pub const fn unexpected(verb: Verb, resource: &'static str) -> Self {
-        Self { verb, resource, code: None, class: Class::Unexpected }
+        Self { verb, resource, code: None, class: Class::Unexpected, obstacle: None }
     }
 
     /// Nothing was sent, because what was seen is not how things stand any more: look again.
     #[must_use]
     pub const fn overtaken(resource: &'static str) -> Self {
-        Self { verb: Verb::Update, resource, code: None, class: Class::Conflict }
+        Self { verb: Verb::Update, resource, code: None, class: Class::Conflict, obstacle: None }
+    }
+
+    /// Nothing was sent, because it is too soon after others like it.
+    #[must_use]
+    pub const fn paced(wait: Duration) -> Self {
+        let class = Class::Throttled(Some(wait));
+        Self { verb: Verb::Update, resource: "secrets", code: None, class, obstacle: None }
+    }
+
+    /// Whether it is our own doing, and no more than a wait.
+    #[must_use]
+    pub const fn is_paced(&self) -> bool {
+        self.code.is_none() && matches!(self.class, Class::Throttled(_))
     }
 
     /// What kind of failure it is.
@@ -127,7 +158,7 @@ impl Failure {
     /// Why, without what was asked for: `not found (404)`.
     #[must_use]
     pub const fn cause(&self) -> Cause {
-        Cause(self.class, self.code)
+        Cause(self.class, self.code, self.obstacle)
     }
 }
 
@@ -157,6 +188,47 @@ fn unanswered(error: &kube::Error) -> Class {
         kube::Error::Service(_) | kube::Error::HyperError(_) | kube::Error::ReadEvents(_) => Class::Unavailable,
         kube::Error::Auth(_) => Class::Unauthorized,
         _ => Class::Unexpected,
+    }
+}
+
+/// What stood in the way of an answer: the first cause that we know. Only kinds are looked at; hyper's own sentence
+/// for a name that has no address has none, and is compared, not told.
+fn obstacle(error: &kube::Error) -> Option<Obstacle> {
+    let kube::Error::Service(source) = error else { return None };
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(source.as_ref());
+    while let Some(one) = cause {
+        if one.is::<rustls::Error>() {
+            return Some(Obstacle::Tls);
+        }
+        let system = one.downcast_ref::<std::io::Error>();
+        let found = match system {
+            Some(system) => by_system(system.kind()),
+            None => (one.to_string() == "dns error").then_some(Obstacle::Name),
+        };
+        if found.is_some() {
+            return found;
+        }
+        // What a system's error wraps is not its source.
+        cause = match system.and_then(std::io::Error::get_ref) {
+            Some(wrapped) => Some(wrapped),
+            None => one.source(),
+        };
+    }
+    None
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "the system's list: all else may wrap what we know")]
+const fn by_system(kind: std::io::ErrorKind) -> Option<Obstacle> {
+    use std::io::ErrorKind;
+    match kind {
+        ErrorKind::ConnectionRefused => Some(Obstacle::Refused),
+        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => Some(Obstacle::Route),
+        ErrorKind::TimedOut => Some(Obstacle::Silence),
+        ErrorKind::ConnectionReset
+        | ErrorKind::ConnectionAborted
+        | ErrorKind::BrokenPipe
+        | ErrorKind::UnexpectedEof => Some(Obstacle::Broken),
+        _ => None,
     }
 }
 
@@ -227,14 +299,28 @@ impl fmt::Display for Class {
     }
 }
 
-/// Why a call failed: the class, and the code if there is one.
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Name => "its name has no address",
+            Self::Refused => "the connection is refused",
+            Self::Route => "no network leads there",
+            Self::Silence => "no connection in time",
+            Self::Tls => "its certificate is not trusted, or TLS failed",
+            Self::Broken => "the connection broke",
+        })
+    }
+}
+
+/// Why a call failed: the class, the code if there is one, and what stood in the way if that is known.
 #[derive(Debug, Clone, Copy)]
-pub struct Cause(Class, Option<u16>);
+pub struct Cause(Class, Option<u16>, Option<Obstacle>);
 
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)?;
-        self.1.map_or(Ok(()), |code| write!(f, " ({code})"))
+        self.1.map_or(Ok(()), |code| write!(f, " ({code})"))?;
+        self.2.filter(|_| self.0 == Class::Unavailable).map_or(Ok(()), |obstacle| write!(f, ": {obstacle}"))
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Nothing is inferred: no `KUBE_RS_DEBUG_*`, no proxy of the environment, no retries behind our back.
 
+mod pace;
 mod travel;
 
 use crate::error::refused_by_system;
@@ -34,8 +35,8 @@ pub enum Error {
     #[error("cannot read kubeconfig {}: {}", .0.display(), refused_by_system(*.1))]
     ReadKubeconfig(PathBuf, std::io::ErrorKind),
     /// The file is no kubeconfig.
-    #[error("cannot parse kubeconfig{}", At(.0.as_deref()))]
-    ParseKubeconfig(Option<PathBuf>),
+    #[error("cannot parse kubeconfig{}", At(.0.as_deref(), *.1))]
+    ParseKubeconfig(Option<PathBuf>, Option<u64>),
     /// The context, or what it names, is not in the file.
     #[error("kubeconfig has no complete context {0}")]
     FindContext(String),
@@ -120,6 +121,14 @@ pub fn contexts(files: &[PathBuf]) -> Vec<String> {
     read.map(|file| file.contexts.into_iter().map(|context| context.name).collect()).unwrap_or_default()
 }
 
+/// Where the API server is: nothing that may stand before the host's name or behind its port.
+#[must_use]
+pub fn address(config: &Config) -> String {
+    let url = &config.cluster_url;
+    let port = url.port_u16().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}://{}{port}", url.scheme_str().unwrap_or("https"), url.host().unwrap_or_default())
+}
+
 /// A client with our limits: connect 5 s, headers 30 s, silence 61 s, no retries. Each call counts in
 /// `rest_client_requests_total`.
 ///
@@ -165,10 +174,11 @@ fn read_default() -> Result<Kubeconfig, Error> {
     Kubeconfig::read().map_err(|error| if is_absent(&error) { Error::FindCluster } else { refused(&error, None) })
 }
 
+/// No file where it is by itself; one that `KUBECONFIG` names is another matter.
 fn is_absent(error: &KubeconfigError) -> bool {
     let gone = |source: &std::io::Error| source.kind() == std::io::ErrorKind::NotFound;
     matches!(error, KubeconfigError::FindPath)
-        || matches!(error, KubeconfigError::ReadConfig(source, _) if gone(source))
+        || matches!(error, KubeconfigError::ReadConfig(source, path) if gone(source) && path.ends_with(".kube/config"))
 }
 
 async fn from_file(mut file: Kubeconfig, choice: Choice<'_>) -> Result<Config, Error> {
@@ -206,7 +216,10 @@ fn refused(error: &KubeconfigError, path: Option<&Path>) -> Error {
         | KubeconfigError::LoadClientCertificate(_)
         | KubeconfigError::LoadClientKey(_)
         | KubeconfigError::ParseCertificates(_) => Error::LoadCertificate,
-        _ => Error::ParseKubeconfig(path.map(Path::to_owned)),
+        KubeconfigError::Parse(error) => {
+            Error::ParseKubeconfig(path.map(Path::to_owned), error.location().map(|location| location.line()))
+        }
+        _ => Error::ParseKubeconfig(path.map(Path::to_owned), None),
     }
 }
 
@@ -222,12 +235,13 @@ const fn incomplete(error: &InClusterError) -> &'static str {
     }
 }
 
-/// ` /path`, or nothing.
-struct At<'a>(Option<&'a Path>);
+/// ` /path, line 3`, or what of it is known.
+struct At<'a>(Option<&'a Path>, Option<u64>);
 
 impl std::fmt::Display for At<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.map_or(Ok(()), |path| write!(f, " {}", path.display()))
+        self.0.map_or(Ok(()), |path| write!(f, " {}", path.display()))?;
+        self.1.map_or(Ok(()), |line| write!(f, ", line {line}"))
     }
 }
 

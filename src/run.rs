@@ -72,6 +72,7 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     let limits = Limits::for_concurrency(settings.concurrency.into());
     let prober = Prober::new(Arc::clone(&sites), Arc::clone(&clock), limits)?;
     let cluster = kubernetes::config(settings.kubeconfig.as_deref(), settings.context.as_deref()).await?;
+    announce(&settings, &kubernetes::address(&cluster));
     // Three clients: a crowd of requests costs neither the watches nor the Lease their connection.
     let [work, watch, lease] = [(); 3].map(|()| kubernetes::client(cluster.clone(), &metrics));
     let pulse = Arc::new(Pulse::new(Arc::clone(&clock)));
@@ -99,6 +100,18 @@ fn read_config(path: Option<&Path>) -> Result<config::Settings, Error> {
     let Some(path) = path else { return Ok(config::Settings::default()) };
     let text = std::fs::read_to_string(path).map_err(|error| Error::ReadConfig(path.to_owned(), error.kind()))?;
     config::Settings::parse(&text).map_err(|refused| Error::Config(path.to_owned(), refused))
+}
+
+/// What an administrator looks for first: which version, where, over what.
+fn announce(settings: &Settings, server: &str) {
+    let namespaces: Vec<_> = settings.namespaces.iter().map(String::as_str).collect();
+    let namespaces = if namespaces.is_empty() { "all".to_owned() } else { namespaces.join(",") };
+    let secret_watch = match settings.secret_watch {
+        SecretWatch::Metadata => "metadata",
+        SecretWatch::None => "none",
+    };
+    let (version, leader_elect) = (env!("CARGO_PKG_VERSION"), settings.leader_elect);
+    tracing::info!(version, server, namespaces, leader_elect, secret_watch, "starting");
 }
 
 fn listen_for_signals(stop: &CancellationToken) -> Result<(), Error> {
@@ -248,6 +261,8 @@ impl Parts {
             let clock = Arc::clone(&self.clock);
             self.tasks.spawn(async move {
                 scope.known.wait(secret_watch).await;
+                let credentials = index.credentials(scope.namespace.as_deref()).len();
+                tracing::info!(namespace = scope.namespace.as_deref(), credentials, "synced");
                 scope.gate.open(|| index.credentials(scope.namespace.as_deref()));
                 watch_clock(clock, index, (scope.gate, scope.namespace)).await;
             });

@@ -1,13 +1,20 @@
 //! Is the image what its script promises? Layout, contents, user, labels; two builds, one digest. `image/check` builds the
-//! real programs, which takes minutes, and starts them.
+//! real programs, which takes minutes, and starts them; with them the test that is left out here goes on.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use connector_operator::api::ConditionType;
 use serde_json::{Value, json};
+
+use crate::controller::cast;
+use crate::simulator::{self, Certificate, LedgerFilter, Simulator};
+use crate::support::operator::{Operator, OperatorOptions};
+use crate::support::stage::Stage;
 
 fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -134,4 +141,77 @@ fn the_dockerfile_says_the_same() {
         last.contains("\nUSER 65532:65532\n") && last.contains("\nENTRYPOINT [\"/connector-operator\"]\n"),
         "{last}"
     );
+}
+
+/// Unpacks the image that `image/check` left.
+fn unpack(root: &Path) {
+    let layout = repository("target/image");
+    let read = |name: &str| fs::read(layout.join(name)).expect("image/check leaves an image in target/image");
+    let top: Value = serde_json::from_slice(&read("index.json")).expect("JSON");
+    let index = json_blob(&layout, &top["manifests"][0]);
+    let manifest = json_blob(&layout, &index["manifests"][0]);
+    let to = root.to_str().expect("UTF-8");
+    tar(&layout, &manifest["layers"][0], &["--directory", to, "--extract", "--same-permissions", "--gzip", "--file"]);
+    fs::set_permissions(root, fs::Permissions::from_mode(0o755)).expect("it is ours");
+}
+
+/// Puts a file into the unpacked image, as the kubelet mounts one.
+fn mount(root: &Path, name: &str, text: &str) {
+    let path = root.join(name);
+    // What the image has may be read only.
+    let _absent = fs::remove_file(&path);
+    fs::write(&path, text).expect("it can be written to");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).expect("it is ours");
+}
+
+async fn provider() -> Simulator {
+    let options = simulator::Options { tls: true, certificate: Certificate::Good, ..simulator::Options::default() };
+    Simulator::start(options).await.expect("loopback has free ports")
+}
+
+const ROOTS: &str = "etc/ssl/certs/ca-certificates.crt";
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs root, and the image that image/check builds; .ci/run"]
+async fn a41_the_operator_of_the_image_trusts_its_own_roots_the_configured_ones_and_nobody_else() {
+    let image = tempfile::tempdir().expect("there is a temporary directory");
+    let root = image.path();
+    unpack(root);
+    let roots = fs::read_to_string(root.join(ROOTS)).expect("the image has roots");
+    assert!(roots.matches("BEGIN CERTIFICATE").count() > 100, "the image has few roots");
+    let (known, configured, unknown) = (provider().await, provider().await, provider().await);
+    let pem = |simulator: &Simulator| simulator.ca_pem().expect("it serves TLS").to_owned();
+    // One root more, behind all others: it is found where the image has them.
+    mount(root, ROOTS, &format!("{roots}\n{}", pem(&known)));
+    mount(root, "ca.pem", &pem(&configured));
+    mount(root, "etc/hosts", "127.0.0.1 localhost\n");
+    let config = format!(
+        "providers:\n  inflow: {{endpoint: '{}/inflow'}}\n  zenflow: {{endpoint: '{}/zenflow/api/v1'}}\n  \
+         flowlu: {{endpoint: '{}/flowlu/{{account}}'}}\ncaBundleFile: /ca.pem\n",
+        known.base(),
+        configured.base(),
+        unknown.base(),
+    );
+    mount(root, "config.yaml", &config);
+    let mut stage = Stage::set("image").await;
+    stage.operator.kill().expect("it runs");
+    mount(root, "kubeconfig", &fs::read_to_string(stage.directory().join("kubeconfig")).expect("it is ours"));
+    let mut args =
+        ["--kubeconfig=/kubeconfig", "--config=/config.yaml", "--log-format=json"].map(str::to_owned).to_vec();
+    args.extend(["--metrics-address=127.0.0.1:0", "--health-address=127.0.0.1:0"].map(str::to_owned));
+    args.push(format!("--watch-namespace={}", stage.namespace));
+    let options = OperatorOptions { args, environment: Vec::new() };
+    stage.operator = Operator::spawn_in_image(&stage.bed, root, &options).expect("there is chroot");
+    for (act, provider) in [(cast::inflow(), &known), (cast::zenflow(), &configured), (cast::flowlu(), &unknown)] {
+        let key = provider.add_key(act.new_key());
+        stage.watch_for(&key.key);
+        stage.put_secret(&act.source(), &[("api-key", &key.key)]).await;
+        stage.declare(act.name, act.spec()).await;
+    }
+    stage.until_ready(cast::inflow().name).await;
+    stage.until_ready(cast::zenflow().name).await;
+    let refused = ("Unknown", "ProviderUnavailable");
+    stage.until_is(cast::flowlu().name, ConditionType::Authenticated, refused).await;
+    assert_eq!(unknown.ledger(&LedgerFilter::default()), [], "a request went to somebody whom nobody vouches for");
+    stage.finish().await;
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// What a duration looks like, in the schema.
-pub(super) const DURATION_PATTERN: &str = "^([0-9]{1,5}(h|m|s|ms)){1,4}$";
+pub(crate) const DURATION_PATTERN: &str = "^([0-9]{1,5}(h|m|s|ms)){1,4}$";
 
 /// The rule that keeps the duration `field` between two others; `words` says so to the user.
 pub(super) fn duration_rules(field: &str, least: &str, most: &str, words: &str) -> Value {

@@ -7,6 +7,7 @@ mod spec;
 mod status;
 
 pub use condition::{ConditionType, Conditions, Finding, Status, merge};
+pub(crate) use duration::DURATION_PATTERN;
 pub use duration::parse_duration;
 pub use reason::Reason;
 pub use spec::{

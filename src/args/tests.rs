@@ -30,6 +30,22 @@ fn defaults_are_those_of_the_manual() {
 }
 
 #[test]
+fn the_manual_tells_each_default() {
+    let manual = include_str!("../../docs/operations.md");
+    for arg in Flags::command().get_arguments() {
+        let Some(long) = arg.get_long().filter(|long| !["help", "version"].contains(long)) else { continue };
+        let row = manual.lines().find(|line| line.starts_with('|') && line.contains(&format!("`--{long}")));
+        let row = row.unwrap_or_else(|| panic!("docs/operations.md has no --{long}"));
+        let told = row.split("| ").nth(2).unwrap_or_default();
+        for default in arg.get_default_values() {
+            let default = default.to_string_lossy();
+            assert!(told.starts_with(&format!("`{default}`")), "--{long} is {default} by itself: {row}");
+        }
+        assert!(!told.trim().is_empty(), "{row}");
+    }
+}
+
+#[test]
 fn leader_elect_is_a_switch_with_an_optional_value() {
     let held = |args: &[&str]| read(args).map(|settings| settings.leader_elect);
     assert_eq!(held(&["--leader-elect"]), Ok(true));

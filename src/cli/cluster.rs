@@ -99,6 +99,8 @@ pub(super) struct Cluster {
     pub(super) namespace: String,
     pub(super) clock: SystemClock,
     pub(super) shown: Shown,
+    /// Where the API server is.
+    pub(super) server: String,
     /// ` --as NAME`, if the user acts as somebody else: hints must do so too.
     acting: String,
 }
@@ -119,10 +121,11 @@ impl ClusterFlags {
             config.auth_info.impersonate_groups = Some(self.groups.clone());
         }
         let namespace = self.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
+        let server = kubernetes::address(&config);
         let clock = SystemClock::new();
         let metrics = Arc::new(Metrics::new(Arc::new(clock), 1));
         let client = kubernetes::client_within(self.request_timeout.unwrap_or(RESPONSE_TIMEOUT), config, &metrics)?;
-        Ok(Cluster { client, namespace, clock, shown, acting: self.acting() })
+        Ok(Cluster { client, namespace, clock, shown, server, acting: self.acting() })
     }
 
     /// The names of the kubeconfig's contexts.
@@ -182,7 +185,8 @@ impl Cluster {
 
     /// The same in another namespace, or in all.
     pub(super) fn trouble_in(&self, namespace: Option<&str>, failure: &Failure, what: &str) -> Trouble {
-        Trouble::call(failure, &Attempt { what, namespace, program: self.shown.program, acting: &self.acting })
+        let (program, server) = (self.shown.program, self.server.as_str());
+        Trouble::call(failure, &Attempt { what, namespace, program, server, acting: &self.acting })
     }
 
     /// Says what a failed call about one credential means. If it is not there: which there are.

@@ -2,7 +2,7 @@
 
 use super::Shown;
 use super::cluster::ClusterFlags;
-use super::object::{self, Form, condition};
+use super::object::{self, Form, condition, end};
 use super::output::Output;
 use super::page::{Page, Tone, WIDTH, Word, span};
 use super::status::ready_tone;
@@ -10,6 +10,7 @@ use super::trouble::{Ending, Trouble};
 use crate::api::{ConditionType, ConnectorCredential};
 use crate::policy::after;
 use crate::policy::expiry::warning;
+use crate::providers::ProviderKind;
 use clap::Args;
 use jiff::Timestamp;
 use kube::Api;
@@ -59,8 +60,14 @@ impl List {
             key(one).cmp(&key(other))
         });
         if found.is_empty() && matches!(self.output, Form::Table | Form::Wide) {
-            let place = namespace.map_or_else(|| "the cluster".to_owned(), |name| format!("namespace {name}"));
-            output.note(&format!("No ConnectorCredentials in {place}. Of all namespaces: {} list -A", shown.program));
+            let all = if self.selects() {
+                cluster.list(&api, ListParams::default(), "connectorcredentials").await
+            } else {
+                Ok(found)
+            };
+            for line in self.nothing(namespace, all.map_or(0, |all| all.len()), shown) {
+                output.note(&line);
+            }
             return Ok(Ending::Good);
         }
         let now = cluster.now();
@@ -73,6 +80,30 @@ impl List {
             page
         })?;
         Ok(Ending::Good)
+    }
+
+    const fn selects(&self) -> bool {
+        self.selector.is_some() || self.field_selector.is_some()
+    }
+
+    /// Why the list is empty, though there are `all` credentials without the selectors.
+    fn nothing(&self, namespace: Option<&str>, all: usize, shown: &Shown) -> Vec<String> {
+        let place = namespace.map_or_else(|| "the cluster".to_owned(), |name| format!("namespace {name}"));
+        let flags = [("-l", &self.selector), ("--field-selector", &self.field_selector)];
+        let flags = flags.iter().filter_map(|(flag, value)| value.as_ref().map(|value| format!(" {flag} '{value}'")));
+        let flags: String = flags.collect();
+        let mut lines = vec![match all {
+            0 => format!("No ConnectorCredentials in {place}."),
+            _ => format!("None of the {all} ConnectorCredentials in {place} matches{flags}."),
+        }];
+        if self.field_selector.as_ref().is_some_and(|fields| fields.contains("status.provider")) && all > 0 {
+            let names: Vec<_> = ProviderKind::ALL.iter().map(|kind| kind.name()).collect();
+            lines.push(format!("hint: status.provider is one of {}", names.join(", ")));
+        }
+        if namespace.is_some() {
+            lines.push(format!("hint: of all namespaces: {} list -A{flags}", shown.program));
+        }
+        lines
     }
 
     fn table(&self, objects: &[ConnectorCredential], now: Timestamp) -> Page {
@@ -122,12 +153,6 @@ impl List {
     }
 }
 
-fn end(object: &ConnectorCredential) -> Option<&k8s_openapi::apimachinery::pkg::apis::meta::v1::Time> {
-    let status = object.status.as_ref();
-    let seen = status.and_then(|status| status.expiration.as_ref()).and_then(|expiration| expiration.time.as_ref());
-    seen.or(object.spec.expires_at.as_ref())
-}
-
 /// A line for each key that expires within the horizon, the first first.
 fn timeline(objects: &[ConnectorCredential], qualified: bool, now: Timestamp) -> Page {
     let mut page = Page::default();
@@ -151,7 +176,7 @@ fn timeline(objects: &[ConnectorCredential], qualified: bool, now: Timestamp) ->
     for (days, object, end) in expiring {
         let name: String = title(object).chars().take(left).collect();
         let gap = " ".repeat(left.saturating_sub(name.chars().count()).saturating_add(2));
-        let told = if days < 0 { "expired".to_owned() } else { format!("in {days}d") };
+        let told = if days < 0 { "expired".to_owned() } else { format!("in {}", span(now, end)) };
         let tone = if days < 0 { Tone::Bad } else { Tone::Doubtful };
         page.line(vec![
             name.into(),
@@ -217,6 +242,10 @@ mod tests {
         assert_eq!(bar(&object, at(60), 10, now), "---!!!X...");
         assert_eq!(bar(&object, at(10), 10, now), "!X........");
         assert_eq!(bar(&object, now, 10, now), "X.........");
+        let soon: Timestamp = "2026-11-22T02:47:00Z".parse().expect("a time");
+        let mut dies = object;
+        dies.spec.expires_at = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(soon));
+        assert!(timeline(&[dies], false, now).draw(false).ends_with("  in 2h\n"));
         assert_eq!(scale(46, now), "|Nov 22        |Dec 22        |Jan 21");
     }
 }

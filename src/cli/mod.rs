@@ -99,7 +99,7 @@ enum Task {
     #[command(after_help = examples::COMPLETION)]
     Completion(completion::Completion),
     /// Write man pages into a directory
-    #[command(hide = true, after_help = examples::MAN)]
+    #[command(after_help = examples::MAN)]
     Man(completion::Man),
     /// Print the version
     #[command(after_help = examples::VERSION)]

@@ -5,7 +5,7 @@ use super::page::Page;
 use super::trouble::Trouble;
 use crate::api::{ConditionType, Conditions, ConnectorCredential};
 use clap::ValueEnum;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use serde_json::{Value, json};
 
 /// The kind as `-o name` and mutations print it.
@@ -90,6 +90,13 @@ pub(super) fn namespace(object: &ConnectorCredential) -> &str {
 /// A stored condition.
 pub(super) fn condition(object: &ConnectorCredential, kind: ConditionType) -> Option<&Condition> {
     object.status.as_ref().and_then(|status| status.conditions.of(kind))
+}
+
+/// When the key expires: as the operator saw it, else as it is declared.
+pub(super) fn end(object: &ConnectorCredential) -> Option<&Time> {
+    let status = object.status.as_ref();
+    let seen = status.and_then(|status| status.expiration.as_ref()).and_then(|expiration| expiration.time.as_ref());
+    seen.or(object.spec.expires_at.as_ref())
 }
 
 /// The provider's name as its maker writes it.

@@ -88,6 +88,9 @@ impl Render {
             secrets.push(manifest(&seen, provider, &filling, &declared)?);
         }
         self.print(&secrets, output)?;
+        if self.config.is_none() {
+            output.note("Endpoints are the built-in ones: with --config those of the operator's configuration.");
+        }
         Ok(Ending::Good)
     }
 

@@ -6,7 +6,7 @@ use super::completion;
 use super::object;
 use super::output::{Form, Output};
 use super::trouble::{Ending, Trouble};
-use crate::api::ConnectorCredential;
+use crate::api::{ConnectorCredential, FIELD_MANAGER, GROUP};
 use crate::error::{Failure, Verb};
 use crate::policy::declared_outputs;
 use clap::Args;
@@ -48,6 +48,12 @@ impl Report {
             "events": events(&cluster, &found).await,
         });
         output.data(&report, Form::Yaml)?;
+        if found.is_empty() {
+            let (place, program) = (&cluster.namespace, shown.program);
+            output.note(&format!(
+                "No ConnectorCredentials in namespace {place}: name theirs with -n; see {program} list -A"
+            ));
+        }
         Ok(Ending::Good)
     }
 
@@ -89,8 +95,13 @@ impl Report {
 }
 
 /// Free texts of the spec, which may hold anything, a key that was pasted into the wrong field too.
-const FREE: [&str; 3] =
-    ["/spec/description", "/spec/provider/flow/reference", "/spec/provider/flow/checkoutTheme/logoURL"];
+const FREE: [&str; 5] = [
+    "/spec/description",
+    "/spec/provider/flow/reference",
+    "/spec/provider/flow/checkoutTheme/logoURL",
+    "/status/lastHandledReconcileAt",
+    "/status/lastHandledRequest",
+];
 
 /// A credential without labels, annotations, free texts and texts of templates.
 fn redacted(credential: &ConnectorCredential) -> Value {
@@ -151,13 +162,17 @@ async fn events(cluster: &Cluster, credentials: &[ConnectorCredential]) -> Value
     let about = |event: &&Event| {
         event.regarding.as_ref().and_then(|about| about.name.as_deref()).is_some_and(|name| names.contains(name))
     };
+    let ours = format!("{GROUP}/{FIELD_MANAGER}");
     let one = |event: &Event| {
+        // What others say of a credential may quote it.
+        let is_ours = event.reporting_controller.as_ref() == Some(&ours);
+        let said = |text: &Option<String>| if is_ours { json!(text) } else { blank(&json!(text)) };
         json!({
             "about": event.regarding.as_ref().and_then(|about| about.name.as_ref()),
             "time": event.event_time,
             "type": event.type_,
-            "reason": event.reason,
-            "note": event.note,
+            "reason": said(&event.reason),
+            "note": said(&event.note),
             "by": event.reporting_controller,
         })
     };

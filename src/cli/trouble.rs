@@ -82,6 +82,7 @@ impl Trouble {
             Class::Forbidden => attempt.forbidden(failure, trouble),
             Class::Unauthorized => trouble.hint("log in again, or name another context with --context"),
             Class::Unavailable | Class::Timeout => trouble
+                .hint(format!("it was sought at {}", attempt.server))
                 .hint("is this the right cluster? see kubectl config current-context, or name one with --context"),
             Class::NotFound if matches!(failure.verb, Verb::List | Verb::Watch) => trouble
                 .hint("the cluster does not know ConnectorCredentials: install the operator, or its definition first")
@@ -115,6 +116,8 @@ pub(super) struct Attempt<'a> {
     pub(super) namespace: Option<&'a str>,
     /// What a user types.
     pub(super) program: &'a str,
+    /// Where the API server is.
+    pub(super) server: &'a str,
     /// ` --as NAME`, if the user acts as somebody else.
     pub(super) acting: &'a str,
 }
@@ -152,7 +155,7 @@ impl From<kubernetes::Error> for Trouble {
             }
             kubernetes::Error::UseProxy => "reach the API server without a proxy, for instance by kubectl proxy",
             kubernetes::Error::ReadKubeconfig(..)
-            | kubernetes::Error::ParseKubeconfig(_)
+            | kubernetes::Error::ParseKubeconfig(..)
             | kubernetes::Error::LoadCertificate
             | kubernetes::Error::VerifyNobody
             | kubernetes::Error::UseServiceAccount(_)

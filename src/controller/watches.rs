@@ -9,7 +9,6 @@ use crate::args::SecretWatch;
 use crate::error::{Class, Failure};
 use futures::{Stream, StreamExt};
 use k8s_openapi::NamespaceResourceScope;
-use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client, Resource};
 use std::collections::{HashMap, HashSet};
@@ -26,6 +25,10 @@ const CREDENTIALS: u32 = 25;
 const SECRETS: u32 = 100;
 /// How often a watch shows that it moves.
 const BEAT: Duration = Duration::from_secs(20);
+/// Half of the first wait after a failure, ...
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+/// ... and the longest.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// A watch starts anew after so long, because after a gap deletions are never delivered.
 const RENEWAL: Duration = Duration::from_secs(3600);
 
@@ -110,11 +113,11 @@ impl Watches {
     pub async fn credentials(self) {
         let name = self.loop_name("credentials");
         self.pulse.beat(&name);
-        let mut listed = HashSet::new();
+        let (mut listed, mut patience) = (HashSet::new(), Patience::default());
         loop {
-            let stream = watcher::watcher(self.api::<Delivered>(), config(CREDENTIALS)).default_backoff();
+            let stream = watcher::watcher(self.api::<Delivered>(), config(CREDENTIALS));
             let mut stream = std::pin::pin!(stream.take_until(renewal(&name)));
-            while let Some(event) = self.next(&name, "connectorcredentials", &mut stream).await {
+            while let Some(event) = self.next((&name, "connectorcredentials"), &mut patience, &mut stream).await {
                 let done = matches!(event, Event::InitDone);
                 let visits = self.note(event, &mut listed);
                 if done {
@@ -176,11 +179,11 @@ impl Watches {
         while tokio::time::timeout(BEAT, self.known.credentials.cancelled()).await.is_err() {
             self.pulse.beat(&name);
         }
-        let mut listed = HashMap::new();
+        let (mut listed, mut patience) = (HashMap::new(), Patience::default());
         loop {
-            let stream = watcher::watcher(self.api::<SecretMeta>(), config(SECRETS)).default_backoff();
+            let stream = watcher::watcher(self.api::<SecretMeta>(), config(SECRETS));
             let mut stream = std::pin::pin!(stream.take_until(renewal(&name)));
-            while let Some(event) = self.next(&name, "secrets", &mut stream).await {
+            while let Some(event) = self.next((&name, "secrets"), &mut patience, &mut stream).await {
                 let visits = self.saw(event, &mut listed, &name);
                 self.gate.visit(visits);
             }
@@ -228,12 +231,12 @@ impl Watches {
         }
     }
 
-    /// The next event. Failures are logged, and the stream goes on after its backoff; a right that is missing counts
+    /// The next event. Failures are logged, and the stream goes on after a while; a right that is missing counts
     /// as synced, so that the others do not wait for it.
     async fn next<K>(
         &self,
-        name: &str,
-        resource: &'static str,
+        (name, resource): (&str, &'static str),
+        patience: &mut Patience,
         stream: &mut (impl Stream<Item = watcher::Result<Event<K>>> + Unpin),
     ) -> Option<Event<K>> {
         loop {
@@ -242,6 +245,7 @@ impl Watches {
                 Ok(None) => return None,
                 Ok(Some(Ok(event))) => {
                     self.pulse.beat(name);
+                    patience.heard(&event);
                     return Some(event);
                 }
                 Ok(Some(Err(error))) => {
@@ -252,8 +256,31 @@ impl Watches {
                         self.pulse.synced(name);
                         self.forbidden(resource);
                     }
+                    let _elapsed = tokio::time::timeout(patience.failed(name), std::future::pending::<()>()).await;
                 }
             }
+        }
+    }
+}
+
+/// How often a watch failed in a row. The library's own backoff starts anew with each list that begins, so that lists
+/// that fail would follow each other within a second or so.
+#[derive(Debug, Default)]
+struct Patience(u32);
+
+impl Patience {
+    /// How long to wait now.
+    fn failed(&mut self, name: &str) -> Duration {
+        self.0 = self.0.saturating_add(1);
+        let range = FIRST_WAIT.saturating_mul(2_u32.saturating_pow(self.0.min(10))).min(LONGEST_WAIT);
+        let half = range.mul_f64(0.5);
+        half.saturating_add(crate::policy::jittered(half, name, &self.0.to_string()))
+    }
+
+    /// A list that has begun, or goes on, has not succeeded yet.
+    fn heard<K>(&mut self, event: &Event<K>) {
+        if matches!(event, Event::InitDone | Event::Apply(_) | Event::Delete(_)) {
+            self.0 = 0;
         }
     }
 }

@@ -64,7 +64,7 @@ async fn what_is_wrong_with_a_file_is_said_without_its_content() {
     assert!(said.starts_with("kubeconfig has insecure-skip-tls-verify, which the operator does not accept"), "{said}");
     assert_eq!(refusal(&path, Some("two")).await, "kubeconfig has no complete context two");
     std::fs::write(&path, format!("token: [{TOKEN}")).expect("it can be written");
-    assert_eq!(refusal(&path, None).await, format!("cannot parse kubeconfig {}", path.display()));
+    assert_eq!(refusal(&path, None).await, format!("cannot parse kubeconfig {}, line 1", path.display()));
     let absent = directory.path().join("absent");
     assert!(refusal(&absent, None).await.ends_with("there is no such file"));
 }
@@ -92,15 +92,23 @@ fn at(listener: &TcpListener) -> SocketAddr {
 }
 
 fn secrets(address: SocketAddr) -> Api<Secret> {
+    secrets_at(&format!("http://{address}"))
+}
+
+fn secrets_at(url: &str) -> Api<Secret> {
     // Installed already by another test.
     rustls::crypto::ring::default_provider().install_default().ok();
-    let url = format!("http://{address}").parse().expect("a URL");
+    let url = url.parse().expect("a URL");
     let metrics = Arc::new(Metrics::new(Arc::new(SystemClock::new()), 1));
     Api::default_namespaced(client(Config::new(url), &metrics).expect("it can be built"))
 }
 
 async fn secret_of(address: SocketAddr) -> Failure {
-    let error = secrets(address).get("key").await.expect_err("it fails");
+    failure_at(&format!("http://{address}")).await
+}
+
+async fn failure_at(url: &str) -> Failure {
+    let error = secrets_at(url).get("key").await.expect_err("it fails");
     Failure::new(Verb::Get, "secrets", &error)
 }
 
@@ -136,7 +144,31 @@ async fn a_server_that_is_not_there_is_unavailable() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
     let address = at(&listener);
     drop(listener);
-    assert_eq!(secret_of(address).await.class(), Class::Unavailable);
+    let failure = secret_of(address).await;
+    assert_eq!(failure.class(), Class::Unavailable);
+    assert_eq!(failure.cause().to_string(), "the API server is unavailable: the connection is refused");
+}
+
+#[tokio::test]
+async fn what_stands_in_the_way_of_an_answer_is_told_in_our_words() {
+    let unknown = failure_at("https://no-such-host.invalid").await.cause().to_string();
+    assert_eq!(unknown, "the API server is unavailable: its name has no address");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let address = at(&listener);
+    let server = tokio::spawn(async move {
+        let (mut connection, _) = listener.accept().await.expect("a connection");
+        let _hello = connection.read(&mut [0; 4096]).await;
+        let _told = connection.write_all(b"HTTP/1.1 400 sk_live_canary\r\n\r\n").await;
+    });
+    let plain = failure_at(&format!("https://{address}")).await.cause().to_string();
+    assert_eq!(plain, "the API server is unavailable: its certificate is not trusted, or TLS failed");
+    server.await.expect("it was asked");
+}
+
+#[test]
+fn an_address_is_scheme_host_and_port_alone() {
+    let url = "https://admin:sk_live_canary@api.example:6443/clusters/one".parse().expect("a URL");
+    assert_eq!(super::address(&Config::new(url)), "https://api.example:6443");
 }
 
 #[tokio::test]

@@ -30,6 +30,8 @@ pub const NOT_CHECKED: &str = "Not looked at yet.";
 pub const NO_KEY: &str = "The provider is asked once there is a usable key.";
 /// The key waits for its first check.
 pub const NOT_ASKED: &str = "The provider has not been asked about this key yet. It is asked by itself once the spec can be acted on and its turn has come.";
+/// Ends what is said of a doubt.
+pub const AGAIN: &str = "It is asked again by itself.";
 /// Access is not known before the key is.
 pub const ACCESS_NOT_CHECKED: &str = "Known once the provider accepts the key.";
 /// Only local checks are asked for.
@@ -186,13 +188,13 @@ pub fn not_accepted(profile: &Profile, reason: Reason) -> String {
             format!("{name} says that the key has expired. Make a new key and put it into the Secret.")
         }
         Reason::ProviderUnavailable => {
-            format!("{name} did not answer, so nothing is known about the key now. It is asked again by itself.")
+            format!("{name} did not answer, so nothing is known about the key now. {AGAIN}")
         }
         Reason::RateLimited => {
-            format!("{name} limits requests just now, so nothing is known about the key. It is asked again by itself.")
+            format!("{name} limits requests just now, so nothing is known about the key. {AGAIN}")
         }
         Reason::UnexpectedResponse => format!(
-            "{name} answered in a way that its documentation does not know, so nothing is known about the key. {} It is asked again by itself.",
+            "{name} answered in a way that its documentation does not know, so nothing is known about the key. {} {AGAIN}",
             profile.when_unexpected
         ),
         Reason::EndpointNotConfigured => format!(

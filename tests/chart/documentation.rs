@@ -70,6 +70,23 @@ fn every_link_leads_somewhere() {
     }
 }
 
+/// What is typed again for the next version must not be refused then.
+#[test]
+fn what_is_applied_can_be_applied_again() {
+    let apply = "sed 's|registry.example|my.registry|' install.yaml | kubectl apply --server-side -f -\n";
+    assert!(text("README.md").contains(apply));
+    let manifest = text("install.yaml");
+    let named: Vec<_> = manifest.lines().filter(|line| line.contains("registry.example")).collect();
+    assert!(matches!(named.as_slice(), [line] if line.trim().starts_with("image: ")), "{named:?}");
+    for page in pages() {
+        assert!(!text(&page).contains("kubectl -n connector-operator set image"), "{page} changes what it applied");
+        for template in text(&page).split("helm template ").skip(1) {
+            let command = template.split('`').next().unwrap_or_default();
+            assert!(command.contains("--kube-version"), "{page}: Helm 3 refuses helm template {command}");
+        }
+    }
+}
+
 /// Artifact Hub shows what the chart's annotations say.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_artifact_hub_shows_is_true() {

@@ -17,6 +17,7 @@ mod documentation;
 mod monitoring;
 mod network;
 mod policy;
+mod ports;
 mod releases;
 mod rendering;
 mod rights;

@@ -112,24 +112,76 @@ impl Cluster {
         assert!(!can("view", "create", concred) && !can("view", "get", "secrets"));
     }
 
+    /// A credential of each shape that is stored, with a status, as an operator of before left it.
+    fn store(&self) {
+        let shapes = [
+            ("inflow", json!({"inflow": {"companyID": "3f0c8a52-7d1e-4b96-9a43-5e2f6c7d8b90"}})),
+            ("flowlu", json!({"flowlu": {"account": "mycompany"}})),
+            ("zenflow", json!({"zenflow": {"environment": "Live", "scopePreset": "ERPSync"}})),
+            ("flow", json!({"flow": {"purpose": "ImportMembers", "reference": "Leisure centre sync"}})),
+            ("aventri", json!({"aventri": {"accountID": "12345", "region": "NorthAmerica", "tokenLifetime": "10m"}})),
+        ];
+        for (name, provider) in shapes {
+            let credential = json!({
+                "apiVersion": "connector-operator.io/v1alpha1", "kind": "ConnectorCredential",
+                "metadata": {"name": name, "namespace": NAMESPACE, "labels": {"team": "erp"}},
+                "spec": {
+                    "description": "of before", "provider": provider, "expiresAt": "2099-01-31T00:00:00Z",
+                    "keySecretRef": {"name": "key", "key": "token", "expirationKey": "expires"},
+                    "warnBefore": "336h", "maxAge": "2160h", "publishPolicy": "WhenVerified",
+                    "rejectionPolicy": "Withdraw", "validation": {"mode": "Provider", "interval": "30m"},
+                    "outputs": [{"secretName": format!("{name}-env"), "format": "Env", "envPrefix": "ERP_"},
+                                {"secretName": format!("{name}-file"), "format": "Template",
+                                 "template": {"app.ini": "key = $(apiKey)\n"}}],
+                },
+            });
+            let apply = ["apply", "--server-side", "--filename=-"];
+            self.try_kubectl(&apply, &credential.to_string()).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let ready = json!({"type": "Ready", "status": "True", "reason": "Ready", "message": "of before",
+                               "lastTransitionTime": "2026-01-01T00:00:00Z", "observedGeneration": 1});
+            let status = json!({"status": {
+                "observedGeneration": 1, "conditions": [ready],
+                "source": {"secretName": "key", "uid": "uid", "resourceVersion": "1"},
+                "validation": {"lastCheckTime": "2026-01-01T00:00:00Z", "nextCheckTime": "2026-01-01T00:30:00Z"},
+            }});
+            let status = format!("--patch={status}");
+            let object = format!("concred/{name}");
+            self.kubectl(&["patch", &object, "-n", NAMESPACE, "--subresource=status", "--type=merge", &status]);
+        }
+    }
+
+    /// All that is stored, to the byte: with managed fields and versions.
+    fn stored(&self) -> Value {
+        let list = self.kubectl(&["get", "concred", "-n", NAMESPACE, "--show-managed-fields", "--output=json"]);
+        serde_json::from_str::<Value>(&list).expect("JSON")["items"].clone()
+    }
+
     /// One release's life, from the chart before to this one and back.
     fn live(&self, major: Helm, before: &Path) {
         let (before, now) = (before.display().to_string(), repository(CHART).display().to_string());
         let old = ["--set", "image.registry=registry.example"];
         self.helm(major, &[&["install", "connector-operator", &before, "--create-namespace"], &old[..]].concat());
         let uid = self.declare();
+        self.store();
+        let stored = self.stored();
+        assert_eq!(stored.as_array().map(Vec::len), Some(6));
         assert_eq!(self.replicas(), "2");
         let record = ["get", "secrets", "-l=owner=helm", "-o=jsonpath={.items[0].data.release}", "-n", NAMESPACE];
         let record = self.kubectl(&record).len();
         assert!((1..1_000_000).contains(&record), "the record of the release has {record} bytes; a Secret holds 1 MiB");
         let set = ["--set", "replicas=3,networkPolicy.enabled=true"];
-        self.helm(major, &[&["upgrade", "connector-operator", &now], &set[..]].concat());
+        let notes = self.helm(major, &[&["upgrade", "connector-operator", &now], &set[..]].concat());
+        for words in ["image.registry is still registry.example", "helm test connector-operator --namespace"] {
+            assert!(notes.contains(words), "{words}: {notes}");
+        }
         assert_eq!(self.replicas(), "3");
         assert!(self.exists("networkpolicy/connector-operator"));
         assert_eq!(self.installed().len(), 8, "{:?}", self.installed());
+        assert_eq!(self.stored(), stored, "{major:?}: an upgrade rewrites nothing");
         self.aggregated();
         self.helm(major, &["rollback", "connector-operator", "1"]);
         assert_eq!(self.replicas(), "2");
+        assert_eq!(self.stored(), stored, "{major:?}: nor does going back");
         assert!(!self.exists("networkpolicy/connector-operator"));
         let history: Value =
             serde_json::from_str(&self.helm(major, &["history", "connector-operator", "--output=json"])).expect("JSON");
@@ -137,7 +189,9 @@ impl Cluster {
         assert_eq!(states, ["superseded", "superseded", "deployed"]);
         self.helm(major, &["uninstall", "connector-operator"]);
         assert_eq!(self.installed(), Vec::<&str>::new());
-        assert_eq!(self.uid(), uid, "credentials outlive the release");
+        assert_eq!(self.stored(), stored, "{major:?}: credentials outlive the release");
+        assert_eq!(self.uid(), uid);
+        self.kubectl(&["delete", "concred", "--all", "-n", NAMESPACE]);
     }
 }
 
@@ -192,7 +246,7 @@ fn tell_manifest_alone(cluster: &Cluster) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_is_installed_changed_and_removed_in_every_way() {
+async fn a38_stored_objects_survive_upgrade_roll_back_and_removal_of_the_chart_in_every_way() {
     chart();
     let shared = bed().await.plane;
     let run = move || {

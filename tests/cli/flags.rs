@@ -33,7 +33,8 @@ async fn cluster_and_user_are_chosen_by_name() {
     let crowded = Cluster { kubeconfig: write(directory.path(), "crowded", &file.to_string()), namespace };
     for (flags, code, said) in [
         (["--cluster", known, "--user", user], 0, "\nerp "),
-        (["--cluster", "gone", "--user", user], 1, "the API server is unavailable"),
+        (["--cluster", "gone", "--user", user], 1, "the API server is unavailable: the connection is refused"),
+        (["--cluster", "gone", "--user", user], 1, "it was sought at https://127.0.0.1:1\n"),
         (["--cluster", known, "--user", "nobody"], 1, "not authenticated (401)"),
         (["--cluster", "nope", "--user", user], 1, "kubeconfig has no cluster nope"),
         (["--cluster", known, "--user", "nope"], 1, "kubeconfig has no user nope"),
@@ -80,6 +81,17 @@ async fn fields_are_selected_and_wrong_ones_explained() {
     let select = |fields: &str| cluster.ctl(&["list", "-o", "name", "--field-selector", fields]);
     assert!(select("spec.keySecretRef.name=erp-key").ended(0).out.ends_with("/erp\n"));
     assert_eq!(select("spec.keySecretRef.name=other").ended(0).out, "");
+    let none = cluster.ctl(&["list", "--field-selector", "status.provider=zenflow"]).ended(0);
+    assert!(none.err.starts_with("None of the 1 ConnectorCredentials in namespace "), "{}", none.err);
+    assert!(none.err.contains("status.provider is one of InFlow, Flowlu, ZenFlow, Flow, Aventri\n"), "{}", none.err);
+    let none = cluster.ctl(&["list", "-l", "team=erp"]).ended(0);
+    assert!(
+        none.err.contains("matches -l 'team=erp'.") && none.err.contains("connectorctl list -A -l "),
+        "{}",
+        none.err
+    );
+    let none = cluster.ctl(&["list", "-A", "-l", "team=nobody"]).ended(0);
+    assert!(none.err.contains("in the cluster matches") && !none.err.contains("list -A"), "{}", none.err);
     let run = select("spec.description=x").ended(1);
     assert!(run.err.contains("metadata.name, spec.keySecretRef.name, spec.suspend, status.provider"), "{}", run.err);
 }

@@ -64,3 +64,17 @@ async fn each_state_is_one_screen() {
     let colours = cluster.ctl(&["status", "ready", "--color=always"]).ended(0);
     assert!(colours.out.contains("\u{1b}[32mREADY\u{1b}[0m"), "{}", colours.out);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_declared_is_known_before_the_first_visit() {
+    let bed = bed().await;
+    let namespace = bed.namespace("declared").await;
+    let manifest = json!({
+        "apiVersion": "connector-operator.io/v1alpha1", "kind": "ConnectorCredential", "metadata": {"name": "erp"},
+        "spec": {"provider": {"zenflow": {}}, "keySecretRef": {"name": "k"}, "expiresAt": "2099-01-31T00:00:00Z"},
+    });
+    let object: ConnectorCredential = serde_json::from_value(manifest).expect("a credential");
+    bed.api(&namespace).create(&PostParams::default(), &object).await.expect("it is admitted");
+    let run = Cluster::of(&bed, &namespace).ctl(&["status", "erp"]).ended(1);
+    assert!(run.out.contains("Expires     2099-01-31T00:00:00Z (in "), "{}", run.out);
+}

@@ -6,7 +6,7 @@ use crate::support::canary::{Canary, find};
 use connector_operator::api::ConnectorCredential;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
-use kube::api::PostParams;
+use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::json;
 use std::time::Duration;
 
@@ -56,8 +56,9 @@ async fn without_rights_each_command_says_which() {
     }
     let check = cluster.ctl(&["check", "--pre"]).ended(1);
     assert!(check.out.contains("bad rights") && check.out.contains("customresourcedefinitions"), "{}", check.out);
-    let check = cluster.ctl(&["check"]).ended(0);
-    assert!(check.out.contains("not shown: you may not"), "{}", check.out);
+    let check = cluster.ctl(&["check"]).ended(1);
+    let last = check.out.lines().next_back().unwrap_or_default();
+    assert!(check.out.contains("not shown: you may not") && last.contains("rights above"), "{}", check.out);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -76,7 +77,8 @@ async fn who_may_read_one_namespace_sees_what_is_in_it() {
     let all = cluster.ctl(&["list", "-A"]).ended(1);
     assert!(all.err.contains("in all namespaces") && all.err.contains("name it with -n"), "{}", all.err);
     assert!(cluster.ctl(&["tree", "erp"]).ended(0).out.contains("not shown: you may not get secrets here"));
-    assert!(cluster.ctl(&["render", "erp"]).ended(0).out.contains("api-key: REDACTED"));
+    let rendered = cluster.ctl(&["render", "erp"]).ended(0);
+    assert!(rendered.out.contains("api-key: REDACTED") && rendered.err.contains("--config"), "{}", rendered.all());
     let shown = cluster.ctl(&["render", "erp", "--show-secrets"]).ended(1);
     assert!(shown.err.contains("right to get secrets in namespace"), "{}", shown.err);
     let report = cluster.ctl(&["report"]).ended(0);
@@ -106,6 +108,8 @@ async fn an_installation_is_checked() {
     .expect("a Deployment");
     let deployments = bed.api::<Deployment>(&namespace);
     deployments.create(&PostParams::default(), &deployment).await.expect("admitted");
+    let report = cluster.ctl(&["report"]).ended(0);
+    assert!(report.err.contains("name theirs with -n; see connectorctl list -A"), "{}", report.err);
     let started = std::time::Instant::now();
     let waited = cluster.ctl(&[&["check", "--wait", "--timeout", "3s"], &here[..]].concat()).ended(1);
     assert!(waited.out.contains("0 of 0 replicas available"), "{}", waited.out);
@@ -115,6 +119,30 @@ async fn an_installation_is_checked() {
     let words = check.out.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(words.contains(&format!("not looked at 1 yet, such as {namespace}/erp")), "{}", check.out);
     assert!(check.out.lines().all(|line| line.len() <= 80), "{}", check.out);
+}
+
+/// The next check of a credential that was looked at, in seconds from now.
+async fn plan(bed: &Bed, namespace: &str, seconds: i64) {
+    let next = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(seconds);
+    let next = jiff::Timestamp::from_second(next.as_second()).expect("in range").to_string();
+    let status = json!({"status": {"observedGeneration": 1, "validation": {"nextCheckTime": next}}});
+    let api = bed.api::<ConnectorCredential>(namespace);
+    api.patch_status("erp", &PatchParams::default(), &Patch::Merge(status)).await.expect("it fits the schema");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_outside_of_the_cluster_is_known_by_its_work() {
+    let bed = bed().await;
+    let namespace = bed.namespace("outside").await;
+    let cluster = Cluster::of(&bed, &namespace);
+    cluster.create(&bed, "erp").await;
+    plan(&bed, &namespace, 600).await;
+    let here = ["check", "--operator-namespace", &namespace];
+    let check = cluster.ctl(&here).ended(0);
+    assert!(check.out.contains("?   operator") && check.out.contains("runs outside the cluster"), "{}", check.out);
+    plan(&bed, &namespace, -600).await;
+    let check = cluster.ctl(&here).ended(1);
+    assert!(check.out.contains("bad operator"), "checks are overdue: {}", check.out);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -113,6 +113,7 @@ pub(super) fn states() -> Vec<State> {
         with("invalid", &broken, vec![Visit::default()]),
         state("conflict", vec![Visit { claimed: true, ..Visit::default() }]),
         state("missing", vec![sees(Source::Missing)]),
+        state("missing-later", vec![before(), sees(Source::Missing)]),
         with("no-such-key", &json!({"keySecretRef": {"name": "erp-key", "key": "token"}}), vec![Visit::default()]),
         state("denied", vec![sees(Source::Denied)]),
         state("forbidden-type", vec![sees(found(KEY, Some("kubernetes.io/service-account-token")))]),

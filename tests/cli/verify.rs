@@ -209,3 +209,15 @@ fn what_is_not_there_is_said_so() {
     ctl(&["verify"]).ended(2);
     ctl(&["verify", "-f", "-", "--key-from-env", "x"]).ended(2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_repeat_stand_beside_their_files() {
+    let scene = Scene::set().await;
+    assert!(!scene.verify(&[]).ended(0).out.contains("FILE"), "one of each name");
+    let manifest = std::fs::read_to_string(format!("{EXAMPLES}/flowlu.yaml")).expect("an example");
+    write(scene.directory.path(), "examples/variants/other.yaml", &manifest);
+    let run = scene.verify(&[]).ended(0);
+    let rows: Vec<_> = run.out.lines().filter(|line| line.starts_with("crm ")).collect();
+    let both = [scene.path("examples/flowlu.yaml"), scene.path("examples/variants/other.yaml")];
+    assert!(rows.iter().zip(&both).all(|(row, file)| row.ends_with(file)) && rows.len() == 2, "{}", run.out);
+}

@@ -20,6 +20,12 @@ async fn a_restart_asks_nobody_writes_nothing_and_reads_no_secret() {
         stage.until_ready(act.name).await;
     }
     let asked = stage.simulator.ledger(&Default::default()).len();
+    let began = stage.operator.log();
+    let begins = began.lines().any(|line| {
+        let words = ["\"starting\"", env!("CARGO_PKG_VERSION"), "https://127.0.0.1:", "leader_elect", &stage.namespace];
+        words.iter().all(|word| line.contains(word))
+    });
+    assert!(begins && began.contains("\"synced\""), "version, address and namespaces, then the number: {began}");
     let versions = versions(&stage).await;
     let stopped = tokio::task::block_in_place(|| stage.operator.stop(SOON));
     assert!(stopped.expect("it ends").success());

@@ -1,6 +1,8 @@
 //! What remains to be said: what it cost, what was told, and where to look around.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
 
 use k8s_openapi::api::events::v1::Event;
 use kube::api::ListParams;
@@ -8,6 +10,7 @@ use kube::api::ListParams;
 use crate::error::Error;
 use crate::screen::Colour;
 use crate::simulator::{LedgerFilter, Provider};
+use crate::stage::ROOT;
 use crate::story::Story;
 use crate::table::fit;
 
@@ -20,18 +23,31 @@ const PROVIDERS: [(Provider, &str); 5] = [
     (Provider::Aventri, "Aventri"),
 ];
 
-/// What is worth a look while everything runs, and why.
-const LOOK_AROUND: [(&str, &str); 9] = [
+/// What is worth a look while everything runs, and why; a line of each has 80 columns.
+const LOOK_AROUND: [(&str, &str); 12] = [
     ("kubectl get concred -n demo", "all credentials"),
     ("kubectl describe concred erp -n demo", "one, in full"),
-    ("connectorctl status erp -n demo", "the same on one page"),
+    ("connectorctl status erp -n demo", "on one page"),
     ("connectorctl tree erp -n demo", "who uses what"),
+    ("connectorctl render erp -n demo --config $CONFIG", "what is out"),
+    ("connectorctl verify -f $EXAMPLES --config $CONFIG", "no cluster"),
+    ("curl -s $METRICS | grep ^connectorcredential_", "metrics"),
     ("kubectl get secret erp-auth -n demo -o yaml", "for a workload"),
     ("kubectl explain concred.spec.provider.zenflow", "the fields"),
     ("kubectl get events -n demo", "what was told"),
-    ("kubectl edit secret flowlu-key -n demo", "break it, and see"),
+    ("kubectl edit secret flowlu-key -n demo", "break it"),
     ("kubectl wait --for=condition=Ready concred --all -n demo", "for scripts"),
 ];
+/// As wide as the widest command, and two spaces.
+const COMMAND: usize = 58;
+const _: () = {
+    let mut at = 0;
+    while at < LOOK_AROUND.len() {
+        let (command, why) = LOOK_AROUND[at];
+        assert!(command.len() + 2 <= COMMAND && 2 + COMMAND + 2 + why.len() <= 80, "80 columns hold it");
+        at += 1;
+    }
+};
 
 /// What the story cost, and the Events it left.
 pub(crate) async fn sum_up(story: &mut Story<'_>) -> Result<(), Error> {
@@ -71,23 +87,31 @@ async fn list_events(story: &mut Story<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// How to go on in another terminal.
-pub(crate) fn ways_to_look_around(story: &mut Story<'_>) {
-    let bold = story.screen.paint(Colour::Bold, "Look around, in another terminal");
+/// What another terminal needs to know, as a file that a shell reads: long paths are copied by nobody.
+async fn environment(story: &mut Story<'_>) -> Result<PathBuf, Error> {
     let kubectl = &story.stage.plane.binaries().kubectl;
     let directory = kubectl.parent().unwrap_or(kubectl).display().to_string();
     let config = story.stage.plane.kubeconfig().display().to_string();
     let program = std::env::current_exe().unwrap_or_default();
     let ours = program.ancestors().nth(2).unwrap_or(&program).display().to_string();
-    let mut lines = vec![
-        String::new(),
-        bold,
-        String::new(),
-        format!("  export KUBECONFIG={config}"),
-        format!("  export PATH=\"{directory}:{ours}:$PATH\""),
-    ];
+    let settings = story.stage.config().display().to_string();
+    let metrics = story.stage.metrics().await?;
+    let text = format!(
+        "export KUBECONFIG='{config}' CONFIG='{settings}' EXAMPLES='{ROOT}/examples'\n\
+         export METRICS='http://{metrics}/metrics' PATH='{directory}:{ours}':\"$PATH\"\n"
+    );
+    let file = story.stage.plane.directory().join("env");
+    fs::write(&file, text).map_err(Error::io(format!("write {}", file.display())))?;
+    Ok(file)
+}
+
+/// How to go on in another terminal.
+pub(crate) async fn ways_to_look_around(story: &mut Story<'_>) -> Result<(), Error> {
+    let bold = story.screen.paint(Colour::Bold, "Look around, in another terminal");
+    let file = environment(story).await?;
+    let mut lines = vec![String::new(), bold, String::new(), format!("  . {}", file.display())];
     for (command, why) in LOOK_AROUND {
-        lines.push(format!("  {}{}", fit(command, 58), story.screen.paint(Colour::Dim, &format!("# {why}"))));
+        lines.push(format!("  {}{}", fit(command, COMMAND), story.screen.paint(Colour::Dim, &format!("# {why}"))));
     }
     lines.push(String::new());
     lines.push(
@@ -96,4 +120,5 @@ pub(crate) fn ways_to_look_around(story: &mut Story<'_>) {
     for line in lines {
         story.screen.line(&line);
     }
+    Ok(())
 }

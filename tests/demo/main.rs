@@ -106,6 +106,6 @@ async fn perform(
     if arguments.once {
         return Ok(());
     }
-    closing::ways_to_look_around(&mut story);
+    closing::ways_to_look_around(&mut story).await?;
     story.stay().await
 }

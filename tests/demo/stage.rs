@@ -1,7 +1,7 @@
 //! What does the play stand on? The operator's program, a control plane, the simulated providers, the operator itself.
 
 use std::env;
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -16,6 +16,8 @@ use crate::simulator::{self, Simulator};
 
 /// The repository.
 pub(crate) const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+/// The operator's configuration, beside the control plane's files.
+const CONFIG: &str = "operator.yaml";
 /// Where everything happens.
 pub(crate) const NAMESPACE: &str = "demo";
 
@@ -24,6 +26,8 @@ pub(crate) struct Ground {
     operator: PathBuf,
     connectorctl: PathBuf,
     log: PathBuf,
+    /// Locked: another demo that runs meanwhile writes another log.
+    _ours: File,
     pub(crate) plane: ControlPlane,
 }
 
@@ -45,9 +49,9 @@ impl Ground {
         screen.clear();
         let seconds = started.elapsed().as_secs_f64();
         done(screen, &format!("a real Kubernetes control plane runs, with our CRD and RBAC ({seconds:.1} s)"));
-        let log = directory.with_file_name("demo").join("operator.log");
+        let (log, ours) = fresh(&directory.with_file_name("demo"))?;
         let connectorctl = directory.join("connectorctl");
-        Ok(Self { operator, connectorctl, log: fresh(log)?, plane })
+        Ok(Self { operator, connectorctl, log, _ours: ours, plane })
     }
 }
 
@@ -88,13 +92,24 @@ fn build_operator(directory: &Path) -> Result<PathBuf, Error> {
     if operator.is_file() { Ok(operator) } else { Err(not_found("find the operator that cargo built")) }
 }
 
-/// An empty log, which outlives the demo.
-fn fresh(log: PathBuf) -> Result<PathBuf, Error> {
-    if let Some(directory) = log.parent() {
-        fs::create_dir_all(directory).map_err(Error::io(format!("create {}", directory.display())))?;
+/// An empty log, which outlives the demo: `operator.log`, or `operator-2.log` while another demo writes that.
+fn fresh(directory: &Path) -> Result<(PathBuf, File), Error> {
+    fs::create_dir_all(directory).map_err(Error::io(format!("create {}", directory.display())))?;
+    let mut number = 1;
+    loop {
+        let name = if number == 1 { "operator.log".to_owned() } else { format!("operator-{number}.log") };
+        let log = directory.join(name);
+        let failed = |error| Error::io(format!("write {}", log.display()))(error);
+        let file = File::options().create(true).append(true).open(&log).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {
+                file.set_len(0).map_err(failed)?;
+                return Ok((log, file));
+            }
+            Err(TryLockError::WouldBlock) => number += 1,
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
     }
-    fs::write(&log, "").map_err(Error::io(format!("write {}", log.display())))?;
-    Ok(log)
 }
 
 fn done(screen: &mut Screen, what: &str) {
@@ -118,7 +133,7 @@ impl<'a> Stage<'a> {
         let simulator = Simulator::start(simulator::Options::default()).await;
         let simulator = simulator.map_err(Error::io("start the simulated providers"))?;
         done(screen, "five providers are simulated: inFlow, Flowlu, ZenFlow, FLOW, Aventri");
-        let config = plane.directory().join("operator.yaml");
+        let config = plane.directory().join(CONFIG);
         fs::write(&config, simulator.config_yaml()).map_err(Error::io("write the operator's configuration"))?;
         let kubeconfig = plane.operator_kubeconfig().await?;
         let arguments: Vec<String> = [
@@ -136,6 +151,11 @@ impl<'a> Stage<'a> {
         done(screen, "the operator runs, with its own service account's rights and no others");
         let connectorctl = &ground.connectorctl;
         Ok(Self { operator, connectorctl, simulator, plane, client: plane.client().await? })
+    }
+
+    /// The operator's configuration.
+    pub(crate) fn config(&self) -> PathBuf {
+        self.plane.directory().join(CONFIG)
     }
 
     /// Where the operator's log is.

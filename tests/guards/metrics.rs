@@ -7,7 +7,8 @@ use connector_operator::api::{ConditionType, Reason};
 use connector_operator::providers::ProviderKind;
 
 use crate::controller::cast;
-use crate::support::stage::Stage;
+use crate::support::stage::{SOON, Stage};
+use futures::{StreamExt as _, stream};
 
 /// The labels of one line, and the family.
 fn labels(line: &str) -> (&str, BTreeMap<&str, &str>) {
@@ -84,5 +85,57 @@ async fn a34_metrics_carry_allowed_labels_only_and_forget_what_is_deleted() {
     };
     tokio::time::timeout(std::time::Duration::from_secs(6), forgotten).await.expect("it is forgotten");
     assert!(stage.metrics().await.contains("name=\"wrong\""), "the others are still there");
+    stage.finish().await;
+}
+
+/// How many come and go in each of two rounds.
+const MANY: usize = 500;
+
+/// Series without their values.
+async fn series(stage: &Stage) -> BTreeSet<String> {
+    let text = stage.metrics().await;
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| Some(line.rsplit_once(' ')?.0.to_owned())).collect()
+}
+
+/// Waits until so many credentials are exposed.
+async fn until_exposed(stage: &Stage, wanted: usize) {
+    let exposed = async {
+        loop {
+            let all = series(stage).await;
+            let names: BTreeSet<_> = all.iter().filter_map(|one| Some(one.split_once("name=\"many-")?.1)).collect();
+            let names: BTreeSet<_> = names.iter().filter_map(|rest| rest.split('"').next()).collect();
+            if names.len() == wanted {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
+    };
+    let waited = tokio::time::timeout(2 * SOON, exposed).await;
+    waited.unwrap_or_else(|_| panic!("{wanted} are not exposed"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a34_a_thousand_credentials_that_come_and_go_leave_no_series() {
+    let stage = Stage::set_with("coming-and-going", &["--log-level=info"]).await;
+    let spec = serde_json::json!({"provider": cast::zenflow().settings, "keySecretRef": {"name": "none"}});
+    let mut left = Vec::new();
+    for round in 0..2 {
+        let (stage, spec) = (&stage, &spec);
+        let declared = stream::iter(0..MANY).for_each_concurrent(16, |number| async move {
+            stage.declare(&format!("many-{round}-{number}"), spec.clone()).await;
+        });
+        declared.await;
+        until_exposed(stage, MANY).await;
+        let all = stage.credentials().delete_collection(&Default::default(), &Default::default()).await;
+        all.expect("the administrator may delete them");
+        until_exposed(stage, 0).await;
+        left.push(series(stage).await);
+    }
+    let named: Vec<_> = left[1].iter().filter(|one| one.contains("many-") || one.contains(&stage.namespace)).collect();
+    assert!(named.is_empty(), "{named:?}");
+    // Words of closed lists, such as a code that the API server had not answered before.
+    let new: Vec<_> = left[1].difference(&left[0]).collect();
+    assert!(new.len() <= 5, "series grow: {new:?}");
     stage.finish().await;
 }

@@ -124,3 +124,81 @@ async fn same_verdicts(stage: &Stage, versions: &[(&str, Option<String>)], patch
         assert!(*name == patched || ready.metadata.resource_version == *version, "{name} was written");
     }
 }
+
+/// A spec with so many letters in its templates, which the definition admits up to eight mebibytes.
+fn spec_of(letters: usize) -> Value {
+    let file = |nth: usize, size: usize| (format!("file-{nth:03}"), json!("x".repeat(size)));
+    let files: Vec<_> = (0..letters.div_ceil(FILE)).map(|nth| file(nth, FILE.min(letters - nth * FILE))).collect();
+    let output = |(nth, files): (usize, &[(String, Value)])| {
+        let template: serde_json::Map<_, _> = files.iter().cloned().collect();
+        json!({"secretName": format!("large-{nth}"), "format": "Template", "template": template})
+    };
+    let outputs: Vec<_> = files.chunks(10).enumerate().map(output).collect();
+    let mut spec = cast::zenflow().spec();
+    spec["outputs"] = json!(outputs);
+    spec
+}
+
+/// Letters of a file of a template.
+const FILE: usize = 65_536;
+
+/// The largest templates that etcd takes in one object.
+async fn most_letters(stage: &Stage) -> usize {
+    let kind = kube::api::ApiResource::erase::<ConnectorCredential>(&());
+    // As long a name as the story's own, and nobody looks.
+    let namespace = stage.bed.namespace("brim").await;
+    let elsewhere: Api<kube::api::DynamicObject> = Api::namespaced_with(stage.bed.client.clone(), &namespace, &kind);
+    let (mut fits, mut does_not) = (1_300_000, 1_600_000);
+    while does_not - fits > 64 {
+        let letters = usize::midpoint(fits, does_not);
+        let object = json!({
+            "apiVersion": "connector-operator.io/v1alpha1", "kind": "ConnectorCredential",
+            "metadata": {"name": "large"}, "spec": spec_of(letters),
+        });
+        let params = kube::api::PatchParams::apply("user").force();
+        match elsewhere.patch("large", &params, &kube::api::Patch::Apply(object)).await {
+            Ok(_) => {
+                fits = letters;
+                elsewhere.delete("large", &Default::default()).await.expect("it is there");
+            }
+            Err(kube::Error::Api(_)) => does_not = letters,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    fits
+}
+
+/// An object that etcd just takes has no room for its status: nobody is asked again and again for that, nobody else
+/// waits, and the object comes to itself when its spec is cut.
+#[tokio::test(flavor = "multi_thread")]
+async fn a38_a_spec_that_leaves_no_room_for_its_status_costs_little_and_heals() {
+    let stage = Stage::set_with("brim", &["--log-level=info"]).await;
+    let act = cast::zenflow();
+    let issued = stage.issue(act.new_key());
+    stage.put_secret(&act.source(), &[("api-key", &issued.key)]).await;
+    let letters = most_letters(&stage).await;
+    stage.declare("large", spec_of(letters - 64)).await;
+    let failures = |log: &str| log.lines().filter(|line| line.contains("visit failed")).count();
+    let failed = async {
+        while failures(&stage.operator.log()) < 3 {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(SOON, failed).await.expect("its status is refused");
+    let third = std::time::Instant::now();
+    let neighbour = cast::flowlu();
+    let other = stage.issue(neighbour.new_key());
+    stage.put_secret(&neighbour.source(), &[("api-key", &other.key)]).await;
+    stage.declare(neighbour.name, neighbour.spec()).await;
+    stage.until_ready(neighbour.name).await;
+    tokio::time::sleep(std::time::Duration::from_secs(8).saturating_sub(third.elapsed())).await;
+    let tried = failures(&stage.operator.log()) - 3;
+    assert!(tried <= 4, "{tried} more visits failed in {:?}", third.elapsed());
+    let asked = LedgerFilter { key_hash: Some(issued.hash.clone()), ..LedgerFilter::default() };
+    let asked = stage.simulator.ledger(&asked).len();
+    assert!(asked <= 3, "{asked} requests, where a check has three");
+    // A tenth less.
+    stage.declare("large", spec_of(letters / 10 * 9)).await;
+    stage.until_ready("large").await;
+    stage.finish().await;
+}

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stderr, reason = "long runs tell how far they are")]
 
 mod ambiguous;
+mod antagonist;
 mod apart;
 mod arena;
 mod crash;
@@ -19,3 +20,4 @@ mod sequence;
 mod stale;
 mod state;
 mod tale;
+mod time;

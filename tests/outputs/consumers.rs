@@ -30,7 +30,7 @@ fn the_documents_show_the_files() {
     for name in FORMATS.iter().chain(&["credential"]) {
         assert!(outputs.contains(&format!("```yaml\n{}```\n", example(name))), "docs/outputs.md shows {name}.yaml");
     }
-    assert!(readme.contains(&format!("```yaml\n{}```\n", example("all"))), "README.md shows all.yaml");
+    assert!(readme.contains(&format!("```yaml\n{}```\n", example("together/all"))), "README.md shows all.yaml");
     for name in FORMATS {
         assert!(readme.contains(&format!("(examples/consumers/{name}.yaml)")), "README.md links {name}.yaml");
     }
@@ -53,15 +53,19 @@ async fn each_format_has_a_deployment_that_consumes_what_is_published() {
     let credential = yaml("credential");
     let issued = stage.issue(act.new_key());
     stage.put_secret("zenflow-key", &[("api-key", &issued.key)]).await;
-    let folder = repository("examples/consumers");
+    let folder = repository("examples/consumers").display().to_string();
     let (bed, namespace) = (stage.bed.clone(), stage.namespace.clone());
-    let arguments = ["--namespace", &namespace, "apply", "--dry-run=server", "--validate=strict", "-f"];
-    let arguments = [&arguments[..], &[folder.to_str().expect("UTF-8")]].concat();
+    let together = format!("{folder}/together");
+    let arguments = ["--namespace", &namespace, "apply", "--dry-run=server", "--validate=strict", "-f", &folder];
+    let arguments = [&arguments[..], &["-f", &together]].concat();
     let output = tokio::task::block_in_place(|| bed.plane.kubectl(&arguments)).expect("kubectl runs");
     let complaint = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && complaint.is_empty(), "{complaint}");
     let accepted = String::from_utf8_lossy(&output.stdout);
     assert_eq!(accepted.lines().filter(|line| line.starts_with("deployment.apps/")).count(), 8, "{accepted}");
+    let beside = std::fs::read_dir(&folder).expect("it is there").flatten();
+    let beside = beside.filter(|entry| entry.path().is_file()).count();
+    assert_eq!(beside, 8, "who applies the folder gets each workload once: seven, and the credential");
 
     stage.declare("erp", credential["spec"].clone()).await;
     stage.until_ready("erp").await;
@@ -76,7 +80,7 @@ async fn each_format_has_a_deployment_that_consumes_what_is_published() {
         let others = consumed.iter().filter(|name| *name != "nexla-session");
         assert!(others.clone().all(|name| published.contains_key(name)), "{format}.yaml: {consumed:?}");
     }
-    let all = consumed(&yaml("all"));
+    let all = consumed(&yaml("together/all"));
     assert!(published.keys().all(|name| all.contains(name)), "all.yaml consumes each format: {all:?}");
     // Files that the examples name are in the Secrets that they mount.
     for (format, file) in

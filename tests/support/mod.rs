@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each test uses a part")]
 
+pub(crate) mod around;
 pub(crate) mod audit;
 pub(crate) mod await_object;
 pub(crate) mod bed;

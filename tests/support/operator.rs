@@ -36,6 +36,20 @@ impl Operator {
         Self::spawn_program(binary, options, &Self::next_log(bed))
     }
 
+    /// Starts the operator of an unpacked image, as the image's user, with nothing but the image around it. Needs root.
+    pub(crate) fn spawn_in_image(bed: &Bed, root: &Path, options: &OperatorOptions) -> io::Result<Self> {
+        let mut command: Vec<_> = ["sudo", "chroot", "--userspec=65532:65532"].map(str::to_owned).into();
+        command.push(root.display().to_string());
+        command.push("/connector-operator".to_owned());
+        command.extend(options.args.iter().cloned());
+        if rustix::process::geteuid().is_root() {
+            command.remove(0);
+        }
+        let program = command.remove(0);
+        let inside = OperatorOptions { args: command, environment: options.environment.clone() };
+        Self::spawn_program(Path::new(&program), &inside, &Self::next_log(bed))
+    }
+
     fn spawn_program(binary: &Path, options: &OperatorOptions, log: &Path) -> io::Result<Self> {
         let process = Guarded::spawn(binary, &options.args, &options.environment, log)?;
         Ok(Self { process })

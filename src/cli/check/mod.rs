@@ -67,7 +67,9 @@ struct Point {
 enum State {
     Good,
     Bad,
-    /// The user may not see it: no failure.
+    /// Worth a look, and no failure.
+    Doubtful,
+    /// The user may not see it: no failure, unless nothing else is seen either.
     Hidden,
 }
 
@@ -77,6 +79,10 @@ fn good(what: &'static str, detail: impl Into<String>) -> Point {
 
 fn bad(what: &'static str, detail: impl Into<String>) -> Point {
     Point { what, state: State::Bad, detail: detail.into() }
+}
+
+fn doubtful(what: &'static str, detail: impl Into<String>) -> Point {
+    Point { what, state: State::Doubtful, detail: detail.into() }
 }
 
 /// What a refused or failed read says.
@@ -106,7 +112,12 @@ impl Check {
                 pause().await;
             }
         });
-        let points = points.await;
+        let mut points = points.await;
+        let installed = points.get(1..).unwrap_or_default();
+        if !installed.is_empty() && installed.iter().all(|point| point.state == State::Hidden) {
+            let detail = "nothing of it could be judged; ask an administrator for the rights above";
+            points.push(bad("installation", detail));
+        }
         output.page(&page(&points))?;
         Ok(points.iter().all(|point| point.state != State::Bad).into())
     }
@@ -118,16 +129,12 @@ impl Check {
             return vec![server];
         }
         let definition = points::definition(cluster, shown).await;
-        vec![
-            server,
-            definition,
-            self.deployment(cluster).await,
-            self.lease(cluster).await,
-            points::credentials(cluster, !self.cluster.names_namespace(), shown).await,
-        ]
+        let (credentials, attended) = points::credentials(cluster, !self.cluster.names_namespace(), shown).await;
+        vec![server, definition, self.deployment(cluster, attended).await, self.lease(cluster).await, credentials]
     }
 
-    async fn deployment(&self, cluster: &Cluster) -> Point {
+    /// Where credentials are `attended`, an operator works, wherever it is.
+    async fn deployment(&self, cluster: &Cluster, attended: bool) -> Point {
         const WHAT: &str = "operator";
         let api: Api<Deployment> = Api::namespaced(cluster.client.clone(), &self.operator_namespace);
         let labels = ListParams::default().labels("app.kubernetes.io/name=connector-operator");
@@ -137,6 +144,11 @@ impl Check {
         };
         let Some(found) = found else {
             let place = &self.operator_namespace;
+            if attended {
+                let detail =
+                    format!("runs outside the cluster, or not in namespace {place}: name it with --operator-namespace");
+                return doubtful(WHAT, detail);
+            }
             let detail =
                 format!("no Deployment in namespace {place}; install it, or name it with --operator-namespace");
             return bad(WHAT, detail);
@@ -183,7 +195,7 @@ fn page(points: &[Point]) -> Page {
         let (mark, tone) = match point.state {
             State::Good => ("ok", Tone::Good),
             State::Bad => ("bad", Tone::Bad),
-            State::Hidden => ("?", Tone::Doubtful),
+            State::Doubtful | State::Hidden => ("?", Tone::Doubtful),
         };
         page.beside(&format!("{mark:<4}{}", point.what), 19, Word::new(&point.detail, tone));
     }

@@ -1,17 +1,22 @@
 //! Single points of a check: each is good, bad, or not for this user to see.
 
-use super::{CRD, CREATED, OLDEST, Point, State, bad, failed, good};
+use super::{CRD, CREATED, OLDEST, Point, State, bad, doubtful, failed, good};
 use crate::api::{ConnectorCredential, GROUP};
 use crate::cli::Shown;
 use crate::cli::cluster::Cluster;
 use crate::cli::object;
 use crate::crd::crd;
 use crate::error::{Class, Failure, Verb};
+use jiff::Timestamp;
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Api;
 use kube::api::{ListParams, PostParams};
 use serde_json::json;
+use std::time::Duration;
+
+/// A check that waits for longer is one that nobody makes.
+const LATE: Duration = Duration::from_secs(120);
 
 pub(super) async fn server(cluster: &Cluster) -> Point {
     const WHAT: &str = "API server";
@@ -22,7 +27,10 @@ pub(super) async fn server(cluster: &Cluster) -> Point {
             let detail = format!("Kubernetes {}.{}", version.major, version.minor);
             if new_enough { good(WHAT, detail) } else { bad(WHAT, format!("{detail} is older than 1.{OLDEST}")) }
         }
-        Err(error) => bad(WHAT, Failure::new(Verb::Get, "version", &error).to_string()),
+        Err(error) => {
+            let cause = Failure::new(Verb::Get, "version", &error).cause();
+            bad(WHAT, format!("{}: {cause}", cluster.server))
+        }
     }
 }
 
@@ -51,13 +59,14 @@ pub(super) async fn definition(cluster: &Cluster, shown: &Shown) -> Point {
                 shown.program,
                 env!("CARGO_PKG_VERSION")
             );
-            Point { what: WHAT, state: State::Hidden, detail }
+            doubtful(WHAT, detail)
         }
     }
 }
 
-/// Whether the operator has looked at every credential: of all namespaces for those who may, else of this one.
-pub(super) async fn credentials(cluster: &Cluster, everywhere: bool, shown: &Shown) -> Point {
+/// Whether the operator has looked at every credential: of all namespaces for those who may, else of this one. And
+/// whether some operator keeps them in time.
+pub(super) async fn credentials(cluster: &Cluster, everywhere: bool, shown: &Shown) -> (Point, bool) {
     const WHAT: &str = "credentials";
     let list =
         async |api: Api<ConnectorCredential>| cluster.list(&api, ListParams::default(), "connectorcredentials").await;
@@ -68,20 +77,29 @@ pub(super) async fn credentials(cluster: &Cluster, everywhere: bool, shown: &Sho
             Ok(found) => (found, format!("namespace {}", cluster.namespace), ""),
             Err(failure) if failure.class() == Class::Forbidden => {
                 let detail = format!("not shown: you may not list connectorcredentials in {}", cluster.namespace);
-                return Point { what: WHAT, state: State::Hidden, detail };
+                return (Point { what: WHAT, state: State::Hidden, detail }, false);
             }
-            Err(failure) => return bad(WHAT, failure.to_string()),
+            Err(failure) => return (bad(WHAT, failure.to_string()), false),
         },
     };
     let new: Vec<_> = found.iter().filter(|object| !object::is_current(object)).collect();
     let ready = found.iter().filter(|object| object::is_healthy(object)).count();
-    match new.first() {
+    let attended = new.is_empty() && in_time(&found, cluster.now());
+    let point = match new.first() {
         None => good(WHAT, format!("{place}: {ready} of {} ready; {} list{flag}", found.len(), shown.program)),
         Some(first) => {
             let first = format!("{}/{}", object::namespace(first), object::name(first));
             bad(WHAT, format!("{place}: the operator has not looked at {} yet, such as {first}", new.len()))
         }
-    }
+    };
+    (point, attended)
+}
+
+/// Whether checks are planned, and none is long overdue.
+fn in_time(credentials: &[ConnectorCredential], now: Timestamp) -> bool {
+    let validations = credentials.iter().filter_map(|object| object.status.as_ref()?.validation.as_ref());
+    let mut planned = validations.filter_map(|validation| Some(validation.next_check_time.as_ref()?.0)).peekable();
+    planned.peek().is_some() && planned.all(|next| crate::policy::after(next, LATE) > now)
 }
 
 /// Whether an installation may be made.

@@ -142,15 +142,25 @@ fn facts(page: &mut Page, object: &ConnectorCredential, around: &Around, now: Ti
     outputs(page, object);
     users(page, around);
     let status = object.status.as_ref();
-    let end = status.and_then(|status| status.expiration.as_ref()).and_then(|expiration| expiration.time.as_ref());
-    page.beside("Expires", INDENT, end.map_or_else(|| "not known".to_owned(), |end| expiry(end, now)));
+    let end = object::end(object).map_or_else(|| "not known".to_owned(), |end| expiry(end, now));
+    page.beside("Expires", INDENT, end);
     let validation = status.and_then(|status| status.validation.as_ref());
     let last = validation.and_then(|validation| validation.last_check_time.as_ref());
     let next = validation.and_then(|validation| validation.next_check_time.as_ref());
     let next = next.filter(|_| object.spec.suspend != Some(true));
-    let last = last.map_or_else(|| "never".to_owned(), |last| format!("{} ago", span(last.0, now)));
+    let never = if is_replaced(object) { "this version of the Secret: not yet" } else { "never" };
+    let last = last.map_or_else(|| never.to_owned(), |last| format!("{} ago", span(last.0, now)));
     let next = next.map_or_else(|| "no check is planned".to_owned(), |next| upcoming(next, now));
     page.beside("Checked", INDENT, format!("{last}; {next}"));
+}
+
+/// Whether a key was there before that which waits for its check: times of checks speak of the present one.
+fn is_replaced(object: &ConnectorCredential) -> bool {
+    let Some(status) = object.status.as_ref() else { return false };
+    let spoilt =
+        status.conditions.of(ConditionType::Resolved).is_some_and(|one| Status::read(&one.status) == Status::False);
+    status.conditions.reason(ConditionType::Authenticated) == Some(Reason::NotChecked)
+        && status.key.as_ref().is_some_and(|key| spoilt || key.published_time.is_some())
 }
 
 fn expiry(end: &Time, now: Timestamp) -> String {
@@ -205,7 +215,9 @@ fn events(page: &mut Page, around: &Around, now: Timestamp) {
         let age = time(event).map_or_else(|| "?".to_owned(), |time| span(time, now));
         let reason = event.reason.as_deref().unwrap_or_default();
         let warning = event.type_.as_deref() == Some("Warning");
-        let text = format!("{age} ago {reason}: {}", event.note.as_deref().unwrap_or_default());
+        let note = event.note.as_deref().unwrap_or_default();
+        let note = note.strip_prefix(&format!("{reason}: ")).unwrap_or(note);
+        let text = format!("{age} ago {reason}: {note}");
         let text = cut(&text, WIDTH.saturating_sub(INDENT));
         page.beside(label, INDENT, Word::new(text, if warning { Tone::Doubtful } else { Tone::Plain }));
         label = "";

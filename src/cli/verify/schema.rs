@@ -2,11 +2,12 @@
 //!
 //! There is no second list of rules here: only a reader of schemas. Values are not quoted, since they may be keys.
 
+use crate::api::DURATION_PATTERN;
 use crate::crd::crd;
 use kube::core::cel::{CompiledSchema, ErrorKind, Validator, compile_schema};
 use regex::Regex;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 /// What is wrong with an object is told so often, not more.
 const MOST_FAULTS: usize = 16;
@@ -53,7 +54,13 @@ impl Schema {
         let mut faults = Vec::new();
         check(&mut faults, "", object, &self.root);
         if !faults.iter().any(|fault| fault.blocks) {
-            faults.extend(self.broken_rules(object));
+            for broken in self.broken_rules(object) {
+                // One field, one fault: its form and its limits are told together.
+                match faults.iter_mut().find(|fault| fault.path == broken.path) {
+                    Some(fault) => fault.what = format!("{}; {}", fault.what, broken.what),
+                    None => faults.push(broken),
+                }
+            }
         }
         faults.truncate(MOST_FAULTS);
         faults
@@ -163,15 +170,16 @@ fn check_list(faults: &mut Vec<Fault>, path: &str, list: &[Value], schema: &Valu
         .filter_map(Value::as_str)
         .collect();
     let unique = matches!(schema.get("x-kubernetes-list-type").and_then(Value::as_str), Some("set" | "map"));
-    let mut seen = BTreeSet::new();
+    let mut seen = BTreeMap::new();
     for (index, item) in list.iter().enumerate() {
         let place = format!("{path}[{index}]");
         let identity = match keys.as_slice() {
             [] => item.to_string(),
             keys => keys.iter().map(|key| item.get(key).unwrap_or(&Value::Null).to_string()).collect(),
         };
-        if unique && !seen.insert(identity) {
-            faults.push(fault(&place, "Duplicate value", true));
+        if let Some(first) = seen.insert(identity, index).filter(|_| unique) {
+            let same = if keys.is_empty() { String::new() } else { format!(": {} is", keys.join(", ")) };
+            faults.push(fault(&place, format!("Duplicate value{same} that of {path}[{first}]"), true));
         }
         if let Some(schema) = schema.get("items") {
             check(faults, &place, item, schema);
@@ -187,10 +195,14 @@ fn check_text(faults: &mut Vec<Fault>, path: &str, text: &str, schema: &Value) {
     if let Some(least) = bound(schema, "minLength").filter(|least| length < *least) {
         faults.push(fault(path, format!("Invalid value: should be at least {least} chars long"), false));
     }
+    let is_time = schema.get("format").and_then(Value::as_str) == Some("date-time");
+    let no_time = is_time && !is_date_time(text);
     if let Some(pattern) = schema.get("pattern").and_then(Value::as_str)
         && !Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(text))
     {
-        faults.push(fault(path, format!("Invalid value: should match '{pattern}'"), false));
+        faults.push(fault(path, shape(path, pattern, is_time), no_time));
+    } else if no_time {
+        faults.push(fault(path, "Invalid value: must be of type date-time, such as 2027-01-31T00:00:00Z", true));
     }
     if let Some(values) = schema.get("enum").and_then(Value::as_array)
         && !values.iter().any(|value| value == text)
@@ -198,12 +210,29 @@ fn check_text(faults: &mut Vec<Fault>, path: &str, text: &str, schema: &Value) {
         let values: Vec<_> = values.iter().map(Value::to_string).collect();
         faults.push(fault(path, format!("Unsupported value: supported values: {}", values.join(", ")), false));
     }
-    if schema.get("format").and_then(Value::as_str) == Some("date-time") && !is_date_time(text) {
-        faults.push(fault(path, "Invalid value: must be of type date-time", true));
-    }
     if let Some(message) = url_rule(schema).filter(|_| !is_strict_url(text)) {
         faults.push(fault(path, message, true));
     }
+}
+
+/// What a text must look like: in words where a pattern has some.
+fn shape(path: &str, pattern: &str, is_time: bool) -> String {
+    let field = path.rsplit('.').next().unwrap_or(path);
+    let words = match field {
+        _ if is_time => "a time such as 2027-01-31T00:00:00Z",
+        _ if pattern == DURATION_PATTERN => "a duration such as 2160h (no days)",
+        "companyID" => "a UUID such as 3f0c8a52-7d1e-4b96-9a43-5e2f6c7d8b90",
+        "account" => "one label of a host name, such as mycompany: a-z, 0-9 and -",
+        "accountID" => "a number, such as 12345",
+        "apiVersion" => "a date such as 2025-06-24",
+        "primaryColor" | "secondaryColor" => "a colour such as #112233",
+        "logoURL" => "an https URL without spaces",
+        "secretName" | "name" => "a name of a Secret: a-z, 0-9, - and .",
+        "key" | "expirationKey" => "an entry of a Secret: letters, digits, -, _ and .",
+        "envPrefix" => "the begin of a variable's name: letters, digits and _",
+        _ => return format!("Invalid value: should match '{pattern}'"),
+    };
+    format!("Invalid value: must be {words}")
 }
 
 /// RFC 3339, as Go reads it: any year of four digits, and no leap second.
@@ -228,4 +257,35 @@ fn is_strict_url(text: &str) -> bool {
     let host = text.split_once("://").map(|(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
     let escaped = |part: &str| part.len() >= 2 && part.bytes().take(2).all(|byte| byte.is_ascii_hexdigit());
     host.is_some_and(|host| !host.is_empty()) && text.split('%').skip(1).all(escaped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_of_the_wrong_form_is_told_once_and_in_words() {
+        let mut object = json!({
+            "apiVersion": "connector-operator.io/v1alpha1", "kind": "ConnectorCredential", "metadata": {"name": "erp"},
+            "spec": {
+                "provider": {"inflow": {"companyID": "abc"}}, "keySecretRef": {"name": "k"},
+                "maxAge": "90d", "expiresAt": "2027-01-31",
+                "outputs": [{"secretName": "twice"}, {"secretName": "twice"}],
+            },
+        });
+        let faults = Schema::new().faults(&mut object);
+        let told = |path: &str| {
+            let of_path: Vec<_> = faults.iter().filter(|fault| fault.path == path).collect();
+            assert_eq!(of_path.len(), 1, "{path}: {of_path:?}");
+            of_path.into_iter().map(|fault| fault.what.clone()).collect::<String>()
+        };
+        for (path, words) in [
+            ("spec.maxAge", "must be a duration such as 2160h (no days)"),
+            ("spec.expiresAt", "must be a time such as 2027-01-31T00:00:00Z"),
+            ("spec.provider.inflow.companyID", "must be a UUID such as 3f0c8a52-"),
+            ("spec.outputs[1]", "Duplicate value: secretName is that of spec.outputs[0]"),
+        ] {
+            assert!(told(path).contains(words) && !told(path).contains('^'), "{path}: {}", told(path));
+        }
+    }
 }

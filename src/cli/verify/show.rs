@@ -6,6 +6,7 @@ use crate::api::Status;
 use crate::cli::output::{self, Output};
 use crate::cli::page::{Page, Tone, Word, clean};
 use crate::cli::trouble::Trouble;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 pub(super) fn show(judged: &[Judged], form: Form, output: Output) -> Result<(), Trouble> {
@@ -28,11 +29,18 @@ fn named(judged: &Judged) -> String {
 }
 
 fn table(judged: &[Judged]) -> Page {
-    let head = ["NAME", "PROVIDER", "READY", "REASON"].map(|head| Word::new(head, Tone::Strong));
-    let mut rows = vec![head.to_vec()];
+    let names: BTreeSet<_> = judged.iter().map(named).collect();
+    // Names that repeat say nothing without their files.
+    let files = names.len() < judged.len();
+    let mut head = vec!["NAME", "PROVIDER", "READY", "REASON"];
+    head.extend(files.then_some("FILE"));
+    let mut rows: Vec<Vec<_>> = vec![head.into_iter().map(|head| Word::new(head, Tone::Strong)).collect()];
     rows.extend(judged.iter().map(|one| {
         let provider = if one.provider.is_empty() { "<none>" } else { one.provider.as_str() };
-        vec![named(one).into(), provider.into(), Word::new(one.ready, tone(one)), one.reason.as_str().into()]
+        let mut row =
+            vec![named(one).into(), provider.into(), Word::new(one.ready, tone(one)), one.reason.as_str().into()];
+        row.extend(files.then(|| Word::from(one.file.as_str())));
+        row
     }));
     let mut page = Page::default();
     page.table(rows);

@@ -120,6 +120,19 @@ impl Failure {
         Self { verb: Verb::Update, resource, code: None, class: Class::Conflict, obstacle: None }
     }
 
+    /// Nothing was sent, because it is too soon after others like it.
+    #[must_use]
+    pub const fn paced(wait: Duration) -> Self {
+        let class = Class::Throttled(Some(wait));
+        Self { verb: Verb::Update, resource: "secrets", code: None, class, obstacle: None }
+    }
+
+    /// Whether it is our own doing, and no more than a wait.
+    #[must_use]
+    pub const fn is_paced(&self) -> bool {
+        self.code.is_none() && matches!(self.class, Class::Throttled(_))
+    }
+
     /// What kind of failure it is.
     #[must_use]
     pub const fn class(&self) -> Class {

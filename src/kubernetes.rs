@@ -2,6 +2,7 @@
 //!
 //! Nothing is inferred: no `KUBE_RS_DEBUG_*`, no proxy of the environment, no retries behind our back.
 
+mod pace;
 mod travel;
 
 use crate::error::refused_by_system;

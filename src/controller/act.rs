@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::name::{Name, Sight};
-use crate::api::{ConnectorCredential, FIELD_MANAGER, GROUP, VERSION};
+use crate::api::{ConnectorCredential, FIELD_MANAGER, GROUP, OutputStatus, VERSION};
 use crate::error::{Class, Failure, Verb};
 use crate::outputs::{Rendered, labels};
 use crate::policy::{
@@ -52,6 +52,9 @@ pub(super) async fn act(ctx: &Context, seen: &Observed, decision: &mut Decision)
 
 /// What a failure says of the move: somebody was faster, or the API server refused.
 fn unmade(failure: &Failure) -> Done {
+    if failure.is_paced() {
+        return Done::Overtaken;
+    }
     match failure.class() {
         Class::Conflict | Class::NotFound | Class::AlreadyExists => Done::Overtaken,
         Class::Forbidden
@@ -77,6 +80,11 @@ impl Hand<'_> {
     async fn make(&self, plan: &mut OutputPlan) -> Result<Done, Failure> {
         let existing = self.existing(&plan.name);
         let version = existing.and_then(|secret| secret.metadata.resource_version.clone());
+        let writes = matches!(plan.action, Move::Create(_) | Move::Replace(_) | Move::TakeOver(_) | Move::Recreate(_));
+        if writes && self.was_changed_by_others(&plan.name, version.as_deref()) {
+            let paced = self.ctx.memory.take_repair(self.seen.uid(), self.ctx.now());
+            paced.map_err(Failure::paced)?;
+        }
         // The rendered bytes are moved into the write.
         let done = match std::mem::replace(&mut plan.action, Move::Settled) {
             Move::Create(rendered) => self.create(&plan.name, rendered).await?,
@@ -140,9 +148,17 @@ impl Hand<'_> {
         answer
     }
 
+    fn published(&self, name: &str) -> Option<&OutputStatus> {
+        self.seen.object.status.as_ref()?.outputs.iter().find(|output| output.secret_name == name)
+    }
+
     fn was_published(&self, name: &str) -> bool {
-        let status = self.seen.object.status.as_ref();
-        status.is_some_and(|status| status.outputs.iter().any(|output| output.secret_name == name))
+        self.published(name).is_some()
+    }
+
+    /// Whoever changes or deletes an output as fast as it is written gets no war of writes.
+    fn was_changed_by_others(&self, name: &str, version: Option<&str>) -> bool {
+        self.published(name).is_some_and(|output| version.is_none() || output.resource_version.as_deref() != version)
     }
 
     /// Somebody created it first. Not ours: it stays. Ours: the next visit sees it.

@@ -1,11 +1,13 @@
 //! What is kept of a Secret that was read? No more than a decision may rest on: whoever writes Secrets chooses their
 //! size, and dozens of visits hold theirs at once.
 
-use crate::api::KeySecretRef;
+use crate::api::{Format, KeySecretRef, Output};
+use crate::outputs::largest;
 use crate::policy::{Ownership, ownership, source};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use std::collections::BTreeMap;
 
 /// Of a value that is longer than any key only so much is kept: what is too long stays too long.
 const LONGEST_VALUE: usize = 8 << 10;
@@ -22,17 +24,56 @@ pub(super) fn of_source(secret: Secret, wanted: &KeySecretRef) -> Secret {
     Secret { data: Some(values.map(cut).collect()), type_: secret.type_, ..of_metadata(secret.metadata) }
 }
 
-/// Of what stands under an output's name: all of it if it is ours, as it is compared and updated in place.
-pub(super) fn of_target(secret: Secret, uid: &str) -> Secret {
-    match ownership(&secret, uid) {
-        Ownership::Ours => secret,
-        Ownership::Foreign => of_metadata(secret.metadata),
+/// No output has so many values.
+const MANY_VALUES: usize = 64;
+/// What users and tools write on a Secret is shorter.
+const LONG_METADATA: usize = 16 << 10;
+/// Nothing has so many owners.
+const MANY_OWNERS: usize = 16;
+
+/// How much may be read and made of templates in a visit; what else there is, is small.
+pub(super) fn made_of_templates(outputs: Option<&[Output]>) -> usize {
+    let of_template = |output: &&Output| output.format == Some(Format::Template);
+    outputs.into_iter().flatten().filter(of_template).map(largest).fold(0, usize::saturating_add)
+}
+
+/// Of what stands under an output's name: all of it if it is ours, as it is compared and updated in place. What holds more
+/// than the output ever does is not equal to it: nothing more need be known.
+pub(super) fn of_target(secret: Secret, uid: &str, output: &Output) -> Secret {
+    if ownership(&secret, uid) == Ownership::Foreign {
+        return of_metadata(secret.metadata);
     }
+    let Secret { mut metadata, data, type_, immutable, .. } = secret;
+    let data = Some(data.filter(|data| fits(data, largest(output))).unwrap_or_default());
+    if written_on(&metadata) > LONG_METADATA {
+        // Without its type it is made anew, and without what was written on it.
+        return Secret { data, ..of_metadata(metadata) };
+    }
+    metadata.managed_fields = None;
+    Secret { metadata, data, type_, immutable, ..Secret::default() }
+}
+
+fn fits(data: &BTreeMap<String, ByteString>, most: usize) -> bool {
+    let bytes = |(name, value): (&String, &ByteString)| name.len().saturating_add(value.0.len());
+    data.len() <= MANY_VALUES && data.iter().map(bytes).fold(0, usize::saturating_add) <= most
+}
+
+/// Bytes of what others may write on a Secret.
+fn written_on(meta: &ObjectMeta) -> usize {
+    let pairs = meta.annotations.iter().chain(&meta.labels).flatten();
+    let pairs = pairs.map(|(name, text)| name.len().saturating_add(text.len()));
+    let finalizers = meta.finalizers.iter().flatten().map(String::len);
+    let owners = meta.owner_references.iter().flatten().map(|owner| owner.name.len().saturating_add(owner.uid.len()));
+    pairs.chain(finalizers).chain(owners).fold(0, |sum, bytes| sum.saturating_add(bytes).saturating_add(16))
 }
 
 /// Which Secret, at which version, and whose.
 pub(super) fn of_metadata(meta: ObjectMeta) -> Secret {
-    let ObjectMeta { name, namespace, uid, resource_version, owner_references, .. } = meta;
+    let ObjectMeta { name, namespace, uid, resource_version, mut owner_references, .. } = meta;
+    if let Some(owners) = owner_references.as_mut().filter(|owners| owners.len() > MANY_OWNERS) {
+        owners.retain(|owner| owner.controller == Some(true));
+        owners.shrink_to_fit();
+    }
     let metadata = ObjectMeta { name, namespace, uid, resource_version, owner_references, ..ObjectMeta::default() };
     Secret { metadata, ..Secret::default() }
 }
@@ -75,11 +116,46 @@ mod tests {
     #[test]
     fn of_a_foreign_secret_nothing_is_kept_but_which_it_is_and_whose() {
         let owner = |uid: &str| json!([{"apiVersion": "v1", "kind": "ConnectorCredential", "name": "erp", "uid": uid, "controller": true}]);
-        let foreign = of_target(secret(&owner("other")), "me");
+        let output = Output { secret_name: "it".to_owned(), format: None, env_prefix: None, template: None };
+        let foreign = of_target(secret(&owner("other")), "me", &output);
         let expected = json!({"metadata": {
             "name": "it", "namespace": "data", "uid": "s", "resourceVersion": "7", "ownerReferences": owner("other"),
         }});
         assert_eq!((named(&foreign), foreign.data), (expected, None));
-        assert_eq!(of_target(secret(&owner("me")), "me"), secret(&owner("me")));
+    }
+
+    #[test]
+    fn of_an_output_nothing_is_kept_that_cannot_have_come_of_it() {
+        let owners = json!([{"apiVersion": "v1", "kind": "ConnectorCredential", "name": "erp", "uid": "me", "controller": true}]);
+        let output: Output = serde_json::from_value(json!({"secretName": "it"})).unwrap();
+        let kept = of_target(secret(&owners), "me", &output);
+        assert_eq!((kept.data, kept.type_, kept.metadata.annotations), (Some(BTreeMap::new()), None, None));
+        assert_eq!(kept.metadata.owner_references, secret(&owners).metadata.owner_references);
+
+        let mut small = secret(&owners);
+        small.metadata.annotations = Some([("team".to_owned(), "data".to_owned())].into());
+        small.data.as_mut().unwrap().remove("other");
+        assert_eq!(of_target(small.clone(), "me", &output), small);
+        let value = |n: usize| (n.to_string(), ByteString(vec![b'x']));
+        small.data = Some((0..=MANY_VALUES).map(value).collect());
+        assert_eq!(of_target(small.clone(), "me", &output).data, Some(BTreeMap::new()));
+
+        // A template makes as much as it says, and no more.
+        let text = "x".repeat(900_000);
+        let output =
+            json!({"secretName": "it", "format": "Template", "template": {"other": text, "rest": "$(apiKey)"}});
+        let output: Output = serde_json::from_value(output).unwrap();
+        small.data = secret(&owners).data;
+        small.data.as_mut().unwrap().remove("expires-at");
+        assert_eq!(of_target(small.clone(), "me", &output), small);
+        assert!(made_of_templates(Some(&[output])) > 900_000);
+    }
+
+    #[test]
+    fn of_very_many_owners_only_the_controller_counts() {
+        let owner = |n: usize| json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "a", "uid": n.to_string(), "controller": n == 7});
+        let owners: Vec<_> = (0..=MANY_OWNERS).map(owner).collect();
+        let kept = of_metadata(secret(&json!(owners)).metadata).metadata.owner_references.unwrap();
+        assert_eq!(kept.iter().map(|owner| owner.uid.as_str()).collect::<Vec<_>>(), ["7"]);
     }
 }

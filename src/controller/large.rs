@@ -1,6 +1,7 @@
 //! Which credentials are too large to be kept? They are asked for when they are visited: few of the largest at once, and
 //! one of a namespace; the others come back later.
 
+use super::kept::made_of_templates;
 use super::lanes::Lanes;
 use super::objects::Held;
 use super::wire::Delivered;
@@ -11,7 +12,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// A text of so many bytes needs room.
+/// A text of so many bytes needs room, and so does a template that may become so many.
 const LARGE: usize = 128 << 10;
 /// Whoever waits for room comes back then, should nobody ask for them.
 const AT_THE_LATEST: Duration = Duration::from_secs(10);
@@ -89,15 +90,27 @@ pub(super) async fn bring(
     name: &Name,
     (objects, queue): (&Objects, &Arc<WorkQueue>),
 ) -> Result<Option<(Guarded, Option<Stay>)>, Duration> {
-    let bytes = match objects.get(name) {
-        None => return Ok(None),
-        Some(Held::Here(object)) => return Ok(Some((*object, None))),
-        Some(Held::Elsewhere(bytes)) => bytes,
+    let enter = |bytes: usize| {
+        let needed = (bytes > LARGE).then(|| objects.room().enter(name, queue).ok_or(AT_THE_LATEST));
+        needed.transpose()
     };
-    let stay = if bytes > LARGE { Some(objects.room().enter(name, queue).ok_or(AT_THE_LATEST)?) } else { None };
+    let (object, stay) = match objects.get(name) {
+        None => return Ok(None),
+        Some(Held::Here(object)) => (*object, None),
+        Some(Held::Elsewhere(bytes)) => {
+            let stay = enter(bytes)?;
+            (fetch(ctx, name).await?, stay)
+        }
+    };
+    let made = object.0.as_ref().map_or(0, |object| made_of_templates(object.spec.outputs.as_deref()));
+    let stay = if stay.is_some() { stay } else { enter(made)? };
+    Ok(Some((object, stay)))
+}
+
+async fn fetch(ctx: &Context, name: &Name) -> Result<Guarded, Duration> {
     let api: Api<Delivered> = Api::namespaced(ctx.client.clone(), &name.namespace);
     match api.get(&name.name).await {
-        Ok(Delivered(object)) => Ok(Some((object, stay))),
+        Ok(Delivered(object)) => Ok(object),
         Err(error) => {
             let failure = Failure::new(Verb::Get, "connectorcredentials", &error);
             if failure.class() != Class::NotFound {

@@ -12,6 +12,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
 use std::sync::Arc;
 
+/// Secrets that are not declared any more and are looked at in one visit.
+const DROPPED_AT_ONCE: usize = 32;
+
 /// Reads all that a decision about `object` may rest on.
 ///
 /// # Errors
@@ -68,19 +71,31 @@ fn learn(ctx: &Context, name: &Name, found: Option<&ObjectMeta>) {
 
 /// A Secret that the watch has seen to be absent is not asked for: creating it relies on the API server's refusal.
 async fn read_targets(ctx: &Context, seen: &mut Observed, secrets: &Api<Secret>, name: &Name) -> Result<(), Failure> {
-    let declared: Vec<String> = declared_outputs(&seen.object).into_iter().map(|output| output.secret_name).collect();
+    let declared = declared_outputs(&seen.object);
     for output in &declared {
-        let target = Name::new(&name.namespace, output);
-        let secret = read_target(ctx, seen, (secrets, name), &target).await?;
-        seen.targets.push(Target { name: output.clone(), secret });
+        let secret = read_target(ctx, seen, (secrets, name), output).await?;
+        seen.targets.push(Target { name: output.secret_name.clone(), secret });
     }
+    let is_declared = |other: &String| declared.iter().any(|output| output.secret_name == *other);
     let source = &wanted(seen).name;
-    let dropped = ctx.index.interests(name).into_iter().filter(|other| other != source && !declared.contains(other));
-    for other in dropped.collect::<Vec<_>>() {
+    let others = ctx.index.interests(name).into_iter().filter(|other| other != source && !is_declared(other));
+    for other in few_of(seen, others.collect()) {
         let secret = read_metadata(ctx, secrets, &Name::new(&name.namespace, &other)).await?;
         seen.dropped.push(Target { name: other, secret });
     }
     Ok(())
+}
+
+/// Who may create Secrets can plant any number as ours: those that were published come first, and few are looked at in a
+/// visit. Each that goes wakes the credential for the next.
+fn few_of(seen: &Observed, mut dropped: Vec<String>) -> Vec<String> {
+    let published = |name: &String| {
+        let status = seen.object.status.as_ref();
+        status.is_some_and(|status| status.outputs.iter().any(|output| output.secret_name == *name))
+    };
+    dropped.sort_by_key(|name| !published(name));
+    dropped.truncate(DROPPED_AT_ONCE);
+    dropped
 }
 
 /// What others have put there is not read: where the watch knows no owner of ours, whose it is now is asked first.
@@ -88,8 +103,9 @@ async fn read_target(
     ctx: &Context,
     seen: &Observed,
     (secrets, name): (&Api<Secret>, &Name),
-    target: &Name,
+    output: &Output,
 ) -> Result<Option<Box<Secret>>, Failure> {
+    let target = &Name::new(&name.namespace, &output.secret_name);
     if ctx.is_absent(target) {
         return Ok(None);
     }
@@ -100,7 +116,7 @@ async fn read_target(
         }
     }
     let found = read(ctx, secrets, target).await?;
-    Ok(found.map(|secret| Box::new(kept::of_target(*secret, seen.uid()))))
+    Ok(found.map(|secret| Box::new(kept::of_target(*secret, seen.uid(), output))))
 }
 
 /// Whose it is says whether it goes: nobody asks what it holds.

@@ -131,7 +131,7 @@ fn conclude(ctx: &Context, uid: &str, work: Work, result: Result<Option<Timestam
         }
         Err(failure) => {
             let wait = retry_after(ctx, uid, &failure);
-            if failure.class() == Class::Conflict {
+            if failure.class() == Class::Conflict || failure.is_paced() {
                 tracing::debug!(%failure, "looking again");
             } else {
                 tracing::warn!(%failure, wait = wait.as_secs_f64(), "visit failed");

@@ -3,6 +3,7 @@
 //! kube's own builder keeps them for 90 seconds after the last request: after a storm of visits a hundred of them, with
 //! their buffers, which is more memory than a thousand credentials take.
 
+use super::pace::{Pace, Paced};
 use super::{CONNECT_TIMEOUT, Error};
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -19,7 +20,7 @@ use tower::{BoxError, ServiceBuilder, ServiceExt};
 const IDLE: Duration = Duration::from_secs(5);
 
 /// Sends requests to one API server as one user.
-pub(super) type Travel = BoxCloneSyncService<Request<Body>, Response<Incoming>, BoxError>;
+pub(super) type Travel = BoxCloneSyncService<Request<Body>, Response<Paced<Incoming>>, BoxError>;
 
 /// The way to the API server: TLS, authentication and impersonation as the configuration has them.
 /// A peer that has said nothing for `silence`, whatever was asked of it, is taken for dead; one that goes on is not,
@@ -38,5 +39,5 @@ pub(super) fn travel(config: &Config, silence: Duration) -> Result<Travel, Error
         .layer(config.extra_headers_layer().map_err(|_| Error::BuildClient)?)
         .map_err(BoxError::from)
         .service(client);
-    Ok(BoxCloneSyncService::new(service.map_err(Into::into)))
+    Ok(BoxCloneSyncService::new(Pace::before(service).map_err(Into::into)))
 }

@@ -116,6 +116,19 @@ pub fn render(output: &Output, material: &Material) -> Result<Rendered, Unrender
     }
 }
 
+/// What no output holds more of, names of values included, unless it is made of a template: it is made of one key, one
+/// token and what the schema admits.
+const MOST_OF_OTHERS: usize = 64 << 10;
+
+/// No Secret that is rendered of this output holds more, whatever its key and token.
+#[must_use]
+pub fn largest(output: &Output) -> usize {
+    match output.format.unwrap_or_default() {
+        Format::Template => template::largest(output).min(MAX_BYTES),
+        Format::Binding | Format::Env | Format::Dotenv | Format::HTTP | Format::Curl | Format::Nexla => MOST_OF_OTHERS,
+    }
+}
+
 /// `type` of the Secret that a format is written to. There are two, and nothing that a user writes changes them.
 #[must_use]
 pub const fn secret_type(format: Format) -> &'static str {

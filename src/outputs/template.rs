@@ -22,6 +22,17 @@ pub(super) fn data(output: &Output, material: &Material) -> Result<Data, Unrende
     if data.is_empty() { Err(Unrenderable::BadField("template")) } else { Ok(data) }
 }
 
+/// No more than this comes of the files: a variable has no more than the longest key behind a scheme, or encoded.
+pub(super) fn largest(output: &Output) -> usize {
+    const VALUE: usize = crate::credential::MAX_BYTES + 512;
+    let of_file = |(file, text): (&String, &String)| {
+        let encoded = text.matches("$(queryValue").count().saturating_mul(2);
+        let values = text.matches("$(").count().saturating_add(encoded).saturating_mul(VALUE);
+        file.len().saturating_add(text.len()).saturating_add(values)
+    };
+    output.template.iter().flatten().map(of_file).fold(0, usize::saturating_add)
+}
+
 /// Why a template came to a stop.
 enum Stop<'a> {
     Unknown(&'a str),

@@ -47,9 +47,10 @@ impl Matter<'_> {
 }
 
 /// The whole conversation, within its deadline.
-pub(super) async fn converse(prober: &Prober, matter: &Matter<'_>, grant: Grant) -> Checked {
+/// Beside it: whether somebody on the way turned the key away, as a firewall does.
+pub(super) async fn converse(prober: &Prober, matter: &Matter<'_>, grant: Grant) -> (Checked, bool) {
     let (asked_at, started) = (prober.clock.now(), prober.clock.monotonic());
-    let mut talk = Talk { prober, matter, grant, requests: 0, retry_after: None };
+    let mut talk = Talk { prober, matter, grant, requests: 0, retry_after: None, turned_away: false };
     let verdict = tokio::time::timeout(prober.limits.conversation, talk.run()).await;
     let verdict = verdict.unwrap_or(Verdict::Inconclusive(Doubt::Unavailable));
     let wait = match verdict {
@@ -61,7 +62,8 @@ pub(super) async fn converse(prober: &Prober, matter: &Matter<'_>, grant: Grant)
         talk.grant.close_until(now.saturating_add(wait));
     }
     let retry_at = wait.map(|wait| after(prober.clock.now(), wait));
-    Checked { verdict, retry_at, asked_at, duration: now.saturating_sub(started), requests: talk.requests }
+    let duration = now.saturating_sub(started);
+    (Checked { verdict, retry_at, asked_at, duration, requests: talk.requests }, talk.turned_away)
 }
 
 /// One conversation under way.
@@ -72,6 +74,8 @@ struct Talk<'a> {
     requests: u32,
     /// What the last answer asked for.
     retry_after: Option<Duration>,
+    /// It was a refusal that is none of the provider's: a firewall's page.
+    turned_away: bool,
 }
 
 impl Talk<'_> {
@@ -111,6 +115,7 @@ impl Talk<'_> {
             }
             Err(_) => Err(Doubt::Unavailable),
         };
+        self.turned_away = judged.is_err() && matches!(line.status, Some(401 | 403 | 406));
         line.outcome = match (fault, &judged) {
             (Some(fault), _) => fault.name(),
             (None, Ok(_)) => "answered",

@@ -328,8 +328,10 @@ pub struct Granted<'a> {
 impl Granted<'_> {
     /// Asks. The answer is left for those who ask the same.
     pub async fn ask(self) -> Arc<Checked> {
-        let checked = Arc::new(converse(self.prober, &self.matter, self.grant).await);
-        if let (Verdict::Rejected(_), Some(asker)) = (&checked.verdict, self.asker) {
+        let (checked, turned_away) = converse(self.prober, &self.matter, self.grant).await;
+        let checked = Arc::new(checked);
+        let refused = turned_away || matches!(checked.verdict, Verdict::Rejected(_));
+        if let Some(asker) = self.asker.filter(|_| refused) {
             self.prober.refusals.count(asker, self.prober.clock.monotonic());
         }
         self.place.leave(Arc::clone(&checked), self.matter.provider.token_lifetime());

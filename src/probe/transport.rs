@@ -364,7 +364,7 @@ mod tests {
     #[tokio::test]
     async fn a04_an_answer_that_flips_to_a_forbidden_address_is_not_dialled() {
         let answers: &[&[&str]] =
-            &[&["127.0.0.1"], &["0.0.0.0"], &["169.254.169.254"], &["::"], &["0.0.0.0", "127.0.0.1"], &["0.0.0.0"]];
+            &[&["127.0.0.1"], &["0.0.0.0"], &["::ffff:0.0.0.0"], &["64:ff9b::"], &["0.0.0.0", "127.0.0.1"], &["::"]];
         let (transport, base, connects) = flipping(answers).await;
         let send = async || {
             let sent = transport.send(&base, &Ask::get("/x").header("X-API-Key", &key("EXAMPLE"))).await;

@@ -4,7 +4,7 @@
 use super::bombs::{good, memory};
 use crate::simulator::Provider;
 use crate::support::stage::{SOON, Stage, is};
-use connector_operator::api::ConditionType;
+use connector_operator::api::{ConditionType, ConnectorCredential};
 use futures::{StreamExt as _, stream};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DeleteParams, ListParams};
@@ -38,6 +38,14 @@ async fn plant(stage: &Stage, name: &str, owners: &Value) {
     stage.secrets().create(&Default::default(), &secret).await.expect("it is made");
 }
 
+/// As if the operator had made it for this credential.
+fn owned_by(object: &ConnectorCredential) -> Value {
+    json!([{
+        "apiVersion": "connector-operator.io/v1alpha1", "kind": "ConnectorCredential", "name": object.metadata.name,
+        "uid": object.metadata.uid, "controller": true,
+    }])
+}
+
 /// Whoever is beside is served, and the operator is small. Then takes away what would be searched for keys in vain.
 async fn is_small_and_serves(stage: Stage, other: &str) {
     let waited = good(&stage, other, 2).await;
@@ -58,18 +66,14 @@ async fn a20_large_secrets_that_name_a_credential_as_their_owner_cost_little_mem
     let spec = json!({"provider": {"zenflow": {}}, "keySecretRef": {"name": "key"}});
     stage.declare("erp", spec).await;
     let refused = |object: &_| is(object, ConditionType::Ready, ("False", "KeyRejected"));
-    let owner = stage.until("erp", refused).await.metadata.uid.expect("a uid");
-    let owners = json!([{
-        "apiVersion": "connector-operator.io/v1alpha1", "kind": "ConnectorCredential", "name": "erp", "uid": owner,
-        "controller": true,
-    }]);
+    let owners = owned_by(&stage.until("erp", refused).await);
     // Its output waits for a good key, so none of them is deleted yet.
     let planted = async |n: usize| plant(&stage, &format!("planted-{n}"), &owners).await;
     stream::iter(0..150).map(planted).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
     // A visit that begins now looks at all of them.
     let new = stage.wrong_key(Provider::ZenFlow);
     stage.put_secret("key", &[("api-key", &new)]).await;
-    let source = |object: &connector_operator::api::ConnectorCredential| {
+    let source = |object: &ConnectorCredential| {
         object.status.as_ref().and_then(|status| status.source.as_ref()?.resource_version.parse::<u64>().ok())
     };
     let before = source(&stage.credentials().get("erp").await.expect("it is there")).expect("a version");
@@ -91,9 +95,8 @@ async fn a20_large_foreign_secrets_under_the_names_of_outputs_cost_little_memory
     let declare = async |n: usize| drop(stage.declare(&format!("rival-{n}"), spec.clone()).await);
     stream::iter(0..RIVALS).map(declare).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
     let start = Instant::now();
-    let blocked = |object: &&connector_operator::api::ConnectorCredential| {
-        object.status.as_ref().is_some_and(|status| !status.conditions.is_empty())
-    };
+    let blocked =
+        |object: &&ConnectorCredential| object.status.as_ref().is_some_and(|status| !status.conditions.is_empty());
     let seen = async || stage.credentials().list(&Default::default()).await.expect("a list").items;
     while seen().await.iter().filter(blocked).count() < RIVALS {
         assert!(start.elapsed() < SOON * 3, "not all are visited");
@@ -103,6 +106,45 @@ async fn a20_large_foreign_secrets_under_the_names_of_outputs_cost_little_memory
     assert!(!is(&object, ConditionType::Ready, ("True", "LocalOnly")), "nothing is published over a foreign Secret");
     let out: Secret = stage.secrets().get("out-0").await.expect("it stands");
     assert_eq!(out.data.expect("data")["large"].0.len(), LARGE);
+    is_small_and_serves(stage, &other).await;
+}
+
+/// Planted as its own under every name that it declares: they are compared with what would be written.
+#[tokio::test(flavor = "multi_thread")]
+async fn a20_large_secrets_planted_as_a_credentials_own_outputs_cost_little_memory() {
+    let number = if super::full_length() { 64 } else { 24 };
+    let (mut stage, other) = stage("planted").await;
+    let key = stage.wrong_key(Provider::ZenFlow);
+    stage.put_secret("key", &[("api-key", &key)]).await;
+    let spec = |n: usize, suspend: bool| {
+        let outputs: Vec<_> = (0..8).map(|k| json!({"secretName": format!("out-{n}-{k}")})).collect();
+        json!({
+            "provider": {"zenflow": {}}, "keySecretRef": {"name": "key"}, "validation": {"mode": "Local"},
+            "outputs": outputs, "suspend": suspend,
+        })
+    };
+    let prepare = async |n: usize| {
+        let declared = stage.declare(&format!("erp-{n}"), spec(n, true)).await;
+        let owners = owned_by(&declared);
+        for k in 0..8 {
+            plant(&stage, &format!("out-{n}-{k}"), &owners).await;
+        }
+    };
+    stream::iter(0..number).map(prepare).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
+    stage.operator.kill().expect("it runs");
+    let unsuspend = async |n: usize| drop(stage.declare(&format!("erp-{n}"), spec(n, false)).await);
+    stream::iter(0..number).map(unsuspend).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
+    let flags = ["--log-level=info", "--concurrency=64", &format!("--watch-namespace={other}")];
+    stage.operator = stage.another_operator(&flags).await;
+    // All of them are read now, and parsed by a build that is not optimised.
+    let waited = good(&stage, &other, 2000).await;
+    assert!(waited < SOON, "a neighbour waited for {waited:?}");
+    for n in 0..number {
+        let ready = |object: &_| is(object, ConditionType::Ready, ("True", "LocalOnly"));
+        stage.until(&format!("erp-{n}"), ready).await;
+        let out = stage.secret(&format!("out-{n}-7")).await.expect("it is written");
+        assert!(!out.data.expect("data").contains_key("large"), "nothing of what was planted stays");
+    }
     is_small_and_serves(stage, &other).await;
 }
 

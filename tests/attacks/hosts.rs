@@ -2,9 +2,9 @@
 
 use super::pass;
 use crate::controller::cast;
-use crate::simulator::{Certificate, LedgerFilter, Options, Provider, Simulator};
+use crate::simulator::{Certificate, Fault, LedgerFilter, Misbehaviour, Options, Provider, Simulator};
 use crate::support::stage::{Stage, is};
-use connector_operator::api::ConditionType;
+use connector_operator::api::{ConditionType, ConnectorCredential};
 use std::time::Duration;
 
 async fn encrypted(certificate: Certificate) -> Simulator {
@@ -51,6 +51,26 @@ async fn a03_each_provider_is_asked_at_its_own_host_and_gets_nothing_of_the_clus
             assert!(!headers.iter().any(|name| name.starts_with("proxy-")), "{headers:?}");
         }
     }
+    // From TLS to plain text, and to the same host: neither is followed.
+    let (away, home) = (Misbehaviour::Redirect { status: 301 }, Misbehaviour::RedirectHome { status: 302 });
+    for (fault, acts) in [(away, [cast::inflow(), cast::zenflow()]), (home, [cast::flowlu(), cast::aventri()])] {
+        let asked = fault.name().to_owned();
+        let fault = world.set_fault(Fault::of(fault));
+        for act in acts {
+            stage.annotate(act.name, "connector-operator.io/reconcile-at", &asked).await;
+            let handled = |object: &ConnectorCredential| {
+                object.status.as_ref().is_some_and(|status| status.last_handled_request.as_ref() == Some(&asked))
+            };
+            let object = stage.until(act.name, handled).await;
+            assert!(is(&object, ConditionType::Ready, ("True", "Ready")), "{}: nothing is concluded", act.name);
+        }
+        world.clear_fault(fault);
+    }
+    let rows = world.ledger(&LedgerFilter::default());
+    let met = |name: &str| rows.iter().filter(|row| row.fault.as_deref() == Some(name)).count();
+    assert!(met("redirect") >= 2 && met("redirectHome") >= 2, "each was redirected");
+    let followed = rows.iter().filter(|row| row.query_names.iter().any(|name| name == "redirected")).count();
+    assert_eq!(followed, 0, "nobody followed");
     assert!(stage.simulator.ledger(&LedgerFilter::default()).is_empty(), "nobody else was asked");
     assert_eq!(world.decoy_hits() + stage.simulator.decoy_hits(), 0);
     stage.finish().await;

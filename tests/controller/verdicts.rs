@@ -23,8 +23,10 @@ async fn a12_an_error_with_status_200_is_never_a_success() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a03_no_redirect_is_followed_and_nothing_is_concluded_from_it() {
     let stage = Stage::set("redirect").await;
-    for act in cast::all() {
-        let fault = Fault { provider: Some(act.provider), ..Fault::of(Misbehaviour::Redirect { status: 307 }) };
+    let redirects = [Misbehaviour::Redirect { status: 307 }, Misbehaviour::RedirectHome { status: 308 }];
+    let all = redirects.iter().flat_map(|fault| cast::all().map(|act| (act, fault.clone())));
+    for (act, fault) in all {
+        let fault = Fault { provider: Some(act.provider), ..Fault::of(fault) };
         let fault = stage.simulator.set_fault(fault);
         let issued = stage.issue(act.new_key());
         stage.put_secret(&act.source(), &[("api-key", &issued.key)]).await;
@@ -35,7 +37,11 @@ async fn a03_no_redirect_is_followed_and_nothing_is_concluded_from_it() {
         assert!(stage.simulator.clear_fault(fault));
         let credential = stage.credentials();
         credential.delete(act.name, &Default::default()).await.expect("it is there");
+        stage.until_gone(&act.output()).await;
     }
+    let rows = stage.simulator.ledger(&LedgerFilter::default());
+    let followed = rows.iter().filter(|row| row.query_names.iter().any(|name| name == "redirected")).count();
+    assert_eq!(followed, 0, "nor to the very same host");
     assert_eq!(stage.simulator.decoy_hits(), 0, "nobody came where the redirects point");
     stage.finish().await;
 }

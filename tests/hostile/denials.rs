@@ -6,10 +6,10 @@ use kube::Api;
 use kube::api::DeleteParams;
 use serde_json::json;
 
-use super::proxy::{Fault, Refusal, Rule};
+use super::proxy::{Fault, Refusal, Rule, Seen};
 use super::scene::{STATUS, Scene, calls, object, pass};
 use crate::controller::cast;
-use crate::support::await_object::await_object;
+use crate::support::await_object::{await_gone, await_object};
 use crate::support::stage::{SOON, is, value};
 use connector_operator::api::{ConditionType, ConnectorCredential};
 
@@ -54,6 +54,62 @@ async fn a10_a_denial_that_quotes_the_secret_leaks_nothing() {
     let ready = |object: &ConnectorCredential| is(object, ConditionType::Ready, ("True", "Ready"));
     await_object(&scene.stage.credentials(), act.name, 2 * SOON, ready).await.expect("it heals");
     assert_eq!(calls(&scene.stage), 1, "the proof is kept");
+    scene.finish().await;
+}
+
+/// Deletions, Events and the Lease: what the API server says of them is as untrustworthy.
+#[tokio::test(flavor = "multi_thread")]
+async fn a10_replies_to_deletions_events_and_leases_leak_nothing_and_stop_nothing() {
+    let mut scene = Scene::set("garbled-rest").await;
+    let flags = scene.allow_leases().await;
+    scene.lead(&flags.each_ref().map(String::as_str)).await;
+    let act = cast::zenflow();
+    let issued = scene.stage.issue(act.new_key());
+    let encoded = serde_json::to_string(&k8s_openapi::ByteString(issued.key.clone().into_bytes())).expect("JSON");
+    let quoting = || Fault::Refuse(Refusal::denied(&format!("no: object.data is {} and {encoded}", issued.key)));
+    scene.stage.put_secret(&act.source(), &[("api-key", &issued.key)]).await;
+    let mark = scene.proxy.mark();
+    for fault in [Fault::Garble, quoting()] {
+        scene.proxy.add(Rule::new(fault.clone()).on("create", "events").times(1));
+        scene.proxy.add(Rule::new(fault).on("update", "leases").times(1));
+    }
+    let outputs = json!([{"secretName": act.output()}, {"secretName": "more"}]);
+    scene.stage.declare(act.name, act.spec_with("outputs", outputs)).await;
+    scene.stage.until_ready(act.name).await;
+    // The first is refused, the second is done and not told.
+    for fault in [quoting(), Fault::Garble] {
+        scene.proxy.add(Rule::new(fault).on("delete", "secrets").times(1));
+    }
+    scene.stage.declare(act.name, act.spec()).await;
+    await_gone(&scene.stage.secrets(), "more", 2 * SOON).await.expect("it is deleted all the same");
+    // Both faults of each kind were met, and what came after them was well.
+    let next = scene.stage.issue(act.new_key());
+    scene.stage.put_secret(&act.source(), &[("api-key", &next.key)]).await;
+    let holds = |secret: &Secret| value(secret, "api-key").as_deref() == Some(&*next.key);
+    await_object(&scene.stage.secrets(), &act.output(), 2 * SOON, holds).await.expect("it is rotated");
+    // More Events, and more renewals.
+    for act in [cast::inflow(), cast::flowlu(), cast::aventri()] {
+        scene.play(&act).await;
+        scene.stage.until_ready(act.name).await;
+    }
+    let met = async |verb: &str, resource: &str, times: usize| {
+        let wait = async {
+            loop {
+                let same = |seen: &&Seen| seen.asked.verb == verb && seen.asked.resource == resource;
+                if scene.proxy.since(mark).iter().filter(same).count() >= times {
+                    return;
+                }
+                pass(1).await;
+            }
+        };
+        let asked = tokio::time::timeout(2 * SOON, wait).await;
+        asked.unwrap_or_else(|_| panic!("not {times} times: {verb} {resource}"));
+    };
+    met("update", "leases", 3).await;
+    met("create", "events", 4).await;
+    met("delete", "secrets", 2).await;
+    assert!(!scene.stage.events(cast::aventri().name).await.is_empty(), "the last one is told");
+    assert!(scene.stage.operator.ended().expect("it can be asked").is_none(), "it leads on");
     scene.finish().await;
 }
 

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stderr, reason = "long runs tell how far they are")]
 
 mod ambiguous;
+mod antagonist;
 mod apart;
 mod arena;
 mod crash;

@@ -45,6 +45,7 @@ fn faults() -> Vec<(Misbehaviour, &'static str)> {
     faults.extend([407, 408, 500, 502, 503, 504].map(|code| (status(code, false), unavailable)));
     faults.extend([500, 503].map(|code| (status(code, true), unavailable)));
     faults.extend([301, 302, 303, 307, 308].map(|status| (Misbehaviour::Redirect { status }, unexpected)));
+    faults.extend([301, 302, 303, 307, 308].map(|status| (Misbehaviour::RedirectHome { status }, unexpected)));
     faults
 }
 

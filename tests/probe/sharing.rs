@@ -165,6 +165,26 @@ async fn a20_a_namespace_whose_keys_are_refused_is_slowed_and_nobody_else() {
     }
 }
 
+/// A firewall's page is no verdict on a key; but whoever draws it again and again gets everybody's address banned.
+#[tokio::test]
+async fn a20_a_namespace_that_a_firewall_turns_away_is_slowed_and_nobody_else() {
+    let bed = Bed::new().await;
+    let firewall = Misbehaviour::Html { status: 403, content_type: None };
+    let wall = bed.simulator.set_fault(Fault::of(firewall));
+    let (_, settings) = bed.credential(Product::ZenFlow);
+    let junk = CheckOptions { namespace: "junk".to_owned(), ..bed.options() };
+    for n in 0..100 {
+        let outcome = bed.try_check(settings.as_ref(), &format!("zenflow_live_junk_EXAMPLE_{n}"), &junk).await;
+        let waits = matches!(outcome, Outcome::Later { why: Wait::Refusals, .. });
+        assert!(waits == (n >= 30), "{n}: {outcome:?}");
+    }
+    assert_eq!(bed.rows().len(), 30);
+    bed.simulator.clear_fault(wall);
+    let (good, _) = bed.credential(Product::ZenFlow);
+    let outcome = bed.try_check(settings.as_ref(), &good.key, &bed.options()).await;
+    assert!(matches!(outcome, Outcome::Checked { .. }), "{outcome:?}");
+}
+
 #[tokio::test]
 async fn zenflows_last_tenth_is_left_to_its_users() {
     let bed = Bed::new().await;

@@ -121,6 +121,10 @@ pub enum Misbehaviour {
     Redirect {
         status: u16,
     },
+    /// To the very same host.
+    RedirectHome {
+        status: u16,
+    },
     /// The body of a rejected key, with status 200.
     ErrorIn200,
     Expired,
@@ -194,6 +198,7 @@ impl Misbehaviour {
             Self::Flood { .. } => "flood",
             Self::WideHead { .. } => "wideHead",
             Self::Redirect { .. } => "redirect",
+            Self::RedirectHome { .. } => "redirectHome",
             Self::ErrorIn200 => "errorIn200",
             Self::Expired => "expired",
             Self::Revoked => "revoked",

@@ -112,6 +112,7 @@ fn reply(fault: &Misbehaviour, call: &Call, world: &mut World) -> Reply {
         M::Huge { .. } => Reply::json(200, json!(["x".repeat(HUGE)])),
         M::WideHead { bytes } => wide(normal(call, world), *bytes),
         M::Redirect { status } => Reply::redirect(*status, &format!("{}/redirected", world.decoy)),
+        M::RedirectHome { status } => Reply::redirect(*status, &format!("{}?redirected=1", call.request.path)),
         M::ErrorIn200 => refusal(call, Refusal::BadKey, world).under(200),
         M::Expired => refusal(call, Refusal::Expired, world),
         M::Revoked => refusal(call, Refusal::Revoked, world),

@@ -79,3 +79,51 @@ async fn a16_a_secret_that_is_relabelled_or_applied_again_asks_nobody_and_a_corr
     assert!(is(&ready, ConditionType::Authenticated, ("True", "KeyAccepted")));
     stage.finish().await;
 }
+
+/// Ten times a second: labels and a request for a check of one credential, then its Secret between two keys.
+#[tokio::test(flavor = "multi_thread")]
+async fn a16_labels_requests_and_two_keys_that_flap_cost_the_budget_and_delay_no_neighbour() {
+    let seconds = short_or_full(10, 30);
+    let stage = Stage::set("flapping").await;
+    let keys = [stage.issue(with_scopes(&["read:orders"])), stage.issue(with_scopes(&["read:orders"]))];
+    stage.put_secret("source", &[("api-key", &keys[0].key)]).await;
+    stage.declare("erp", serde_json::from_str(SPEC).expect("a spec")).await;
+    stage.until_ready("erp").await;
+    for (what, neighbour) in [("requests", cast::inflow()), ("keys", cast::flowlu())] {
+        let (before, mark, start) = (calls(&stage), Mark::now(&stage.bed), Instant::now());
+        let flap = async {
+            for n in 0..seconds * 10 {
+                let key = &keys[usize::from(n % 2 == 1)].key;
+                if what == "keys" {
+                    stage.put_secret("source", &[("api-key", key)]).await;
+                } else {
+                    let meta = json!({"labels": {"round": n.to_string()},
+                                      "annotations": {"connector-operator.io/reconcile-at": n.to_string()}});
+                    let flapped = Patch::Merge(json!({"metadata": meta}));
+                    stage.credentials().patch("erp", &Default::default(), &flapped).await.expect("it is there");
+                }
+                pass((Duration::from_millis(100) * (n + 1)).saturating_sub(start.elapsed())).await;
+            }
+        };
+        let beside = async {
+            pass(Duration::from_secs(2)).await;
+            let issued = stage.issue(neighbour.new_key());
+            stage.put_secret(&neighbour.source(), &[("api-key", &issued.key)]).await;
+            let since = Instant::now();
+            stage.declare(neighbour.name, neighbour.spec()).await;
+            stage.until_ready(neighbour.name).await;
+            since.elapsed()
+        };
+        let ((), waited) = tokio::join!(flap, beside);
+        assert!(waited < Duration::from_secs(5), "{what}: the neighbour waited for {waited:?}");
+        let took = start.elapsed();
+        // The neighbour's one, two at once, and one back every half minute.
+        let at_most = 1 + 2 + usize::try_from(took.as_secs() / 30).expect("a short time");
+        let meanwhile = calls(&stage) - before;
+        assert!(meanwhile <= at_most, "{what}: {meanwhile} calls in {took:?}");
+        let deeds = mark.deeds(&stage.bed, &stage.namespace);
+        assert!(deeds.statuses <= usize::try_from(seconds * 10).expect("a small number"), "{what}: {deeds:?}");
+        pass(Duration::from_secs(1)).await;
+    }
+    stage.finish().await;
+}

@@ -15,7 +15,8 @@ use std::time::Duration;
 
 /// Whether stories have their full length.
 fn full() -> bool {
-    std::env::var("CONNECTOR_OPERATOR_TESTS").is_ok_and(|length| length == "full")
+    let asked = std::env::var("CONNECTOR_OPERATOR_TESTS").is_ok_and(|length| length == "full");
+    asked || std::env::var_os("FULL_LENGTH").is_some_and(|full| !full.is_empty())
 }
 
 fn short_or_full<T>(short: T, full: T) -> T {

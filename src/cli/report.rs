@@ -6,7 +6,7 @@ use super::completion;
 use super::object;
 use super::output::{Form, Output};
 use super::trouble::{Ending, Trouble};
-use crate::api::{ConnectorCredential, FIELD_MANAGER, GROUP};
+use crate::api::{ConnectorCredential, FIELD_MANAGER, GROUP, Reason};
 use crate::error::{Failure, Verb};
 use crate::policy::declared_outputs;
 use clap::Args;
@@ -164,8 +164,9 @@ async fn events(cluster: &Cluster, credentials: &[ConnectorCredential]) -> Value
     };
     let ours = format!("{GROUP}/{FIELD_MANAGER}");
     let one = |event: &Event| {
-        // What others say of a credential may quote it.
-        let is_ours = event.reporting_controller.as_ref() == Some(&ours);
+        // What others say of a credential may quote it; whoever may write Events may take our name.
+        let reason = event.reason.as_deref().and_then(Reason::read);
+        let is_ours = event.reporting_controller.as_ref() == Some(&ours) && reason.is_some();
         let said = |text: &Option<String>| if is_ours { json!(text) } else { blank(&json!(text)) };
         json!({
             "about": event.regarding.as_ref().and_then(|about| about.name.as_ref()),

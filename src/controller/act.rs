@@ -30,7 +30,10 @@ pub(super) async fn act(ctx: &Context, seen: &Observed, decision: &mut Decision)
     let mut failure = None;
     for plan in decision.outputs.iter_mut().flatten() {
         let done = hand.make(plan).await.unwrap_or_else(|failed| {
-            failure.get_or_insert(failed);
+            // That a repair waits hides nothing that is worse.
+            if failure.as_ref().is_none_or(Failure::is_paced) {
+                failure = Some(failed);
+            }
             unmade(&failed)
         });
         acted.results.push(OutputResult { name: plan.name.clone(), format: plan.format, done });
@@ -43,7 +46,9 @@ pub(super) async fn act(ctx: &Context, seen: &Observed, decision: &mut Decision)
             Ok(false) => acted.undeleted.push(dropped.clone()),
             Err(failed) => {
                 acted.undeleted.push(dropped.clone());
-                failure.get_or_insert(failed);
+                if failure.as_ref().is_none_or(Failure::is_paced) {
+                    failure = Some(failed);
+                }
             }
         }
     }

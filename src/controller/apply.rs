@@ -61,7 +61,7 @@ pub(super) async fn apply_status(
 ) -> Result<Arc<ConnectorCredential>, Failure> {
     let judge = |now: &ConnectorCredential| match now.status.as_ref() == Some(status) {
         true => Found::Done,
-        false if decided(now) == decided(object) => Found::Same,
+        false if decided(now) == decided(object) && now.metadata.deletion_timestamp.is_none() => Found::Same,
         false => Found::Other,
     };
     apply_over(ctx, object, (status, judge)).await

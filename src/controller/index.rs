@@ -79,8 +79,11 @@ impl Index {
         let space = inner.space(&name.namespace);
         let before = space.credentials.remove(name.name.as_str()).unwrap_or_default();
         if before.uid == entry.uid {
-            before.owned.iter().for_each(|owned| entry.interests.insert(owned));
-            entry.owned = before.owned.clone();
+            let here = |owned: &&str| space.secrets.get(*owned).is_none_or(|known| known.sight != Sight::Absent);
+            for owned in before.owned.iter().filter(here) {
+                entry.interests.insert(owned);
+                entry.owned.insert(owned);
+            }
         }
         space.replace(name, &before, entry)
     }

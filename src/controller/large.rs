@@ -12,8 +12,11 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// A text of so many bytes needs room, and so does a template that may become so many.
+/// A text of so many bytes needs room.
 const LARGE: usize = 128 << 10;
+/// And so do templates that may become so many: more than a hundred values of the longest key. What people write does not
+/// wait for those, who wait for a provider.
+const LARGE_WHEN_MADE: usize = 512 << 10;
 /// Whoever waits for room comes back then, should nobody ask for them.
 const AT_THE_LATEST: Duration = Duration::from_secs(10);
 /// After the API server did not give what was asked for.
@@ -90,20 +93,20 @@ pub(super) async fn bring(
     name: &Name,
     (objects, queue): (&Objects, &Arc<WorkQueue>),
 ) -> Result<Option<(Guarded, Option<Stay>)>, Duration> {
-    let enter = |bytes: usize| {
-        let needed = (bytes > LARGE).then(|| objects.room().enter(name, queue).ok_or(AT_THE_LATEST));
+    let enter = |is_large: bool| {
+        let needed = is_large.then(|| objects.room().enter(name, queue).ok_or(AT_THE_LATEST));
         needed.transpose()
     };
     let (object, stay) = match objects.get(name) {
         None => return Ok(None),
         Some(Held::Here(object)) => (*object, None),
         Some(Held::Elsewhere(bytes)) => {
-            let stay = enter(bytes)?;
+            let stay = enter(bytes > LARGE)?;
             (fetch(ctx, name).await?, stay)
         }
     };
     let made = object.0.as_ref().map_or(0, |object| made_of_templates(object.spec.outputs.as_deref()));
-    let stay = if stay.is_some() { stay } else { enter(made)? };
+    let stay = if stay.is_some() { stay } else { enter(made > LARGE_WHEN_MADE)? };
     Ok(Some((object, stay)))
 }
 

@@ -105,9 +105,11 @@ impl Memory {
     /// When the next unscheduled check may start: in so long as one takes to come back at the latest, also when the
     /// clock was set back since the last.
     pub fn unscheduled_at(&self, uid: &str, now: Timestamp) -> Timestamp {
-        let full_at = self.lock().get(uid).map_or(Timestamp::UNIX_EPOCH, |entry| entry.full_at);
-        let free_at = SignedDuration::try_from(REFILL).ok().and_then(|ahead| full_at.checked_sub(ahead).ok());
-        free_at.unwrap_or(full_at).min(after(now, REFILL))
+        let mut entries = self.lock();
+        let Some(entry) = entries.get_mut(uid) else { return Timestamp::UNIX_EPOCH };
+        entry.full_at = entry.full_at.min(after(now, REFILL.saturating_mul(2)));
+        let free_at = SignedDuration::try_from(REFILL).ok().and_then(|ahead| entry.full_at.checked_sub(ahead).ok());
+        free_at.unwrap_or(entry.full_at)
     }
 
     /// Takes one repair of an output that others changed out of its bucket, or says how long it has to wait for one.
@@ -118,7 +120,9 @@ impl Memory {
         let mut entries = self.lock();
         let entry = entries.entry(uid.to_owned()).or_default();
         let all = REPAIR_EACH.saturating_mul(REPAIRS_AT_ONCE);
-        let used = Duration::try_from(entry.repairs_at.duration_since(now)).unwrap_or_default().min(all);
+        // Kept, so that a clock that was set back costs no more than an empty bucket.
+        entry.repairs_at = entry.repairs_at.min(after(now, all));
+        let used = Duration::try_from(entry.repairs_at.duration_since(now)).unwrap_or_default();
         let next = used.saturating_add(REPAIR_EACH);
         if next > all {
             return Err(next.saturating_sub(all));
@@ -206,6 +210,7 @@ mod tests {
         assert_eq!(memory.take_repair("b", at(10_000)), Ok(()), "another's bucket is another's");
         assert_eq!(memory.take_repair("a", at(10_001)), Ok(()));
         assert_eq!(memory.take_repair("a", at(9_000)), Err(REPAIR_EACH));
+        assert_eq!(memory.take_repair("a", at(9_001)), Ok(()), "the clock was set back, and goes on");
         assert_eq!(memory.take_repair("a", at(20_000)), Ok(()));
     }
 
@@ -217,6 +222,7 @@ mod tests {
         memory.take_unscheduled("a", at(10_000));
         assert_eq!(memory.unscheduled_at("a", at(10_000)), at(10_030));
         assert_eq!(memory.unscheduled_at("a", at(1_000)), at(1_030));
+        assert_eq!(memory.unscheduled_at("a", at(1_029)), at(1_030), "the clock goes on, and the moment comes");
         memory.take_unscheduled("a", at(1_030));
         assert_eq!(memory.unscheduled_at("a", at(1_030)), at(1_060));
     }

@@ -154,7 +154,9 @@ pub async fn reconcile(ctx: &Context, object: Arc<ConnectorCredential>) -> Resul
     });
     let mut decision = decide(&seen, asked, wait, ctx.now());
     let (acted, failure) = act::act(ctx, &seen, &mut decision).await;
+    let more = seen.dropped.len() >= observe::DROPPED_AT_ONCE && acted.undeleted.is_empty();
     let next = status::report(ctx, &seen, decision, &acted).await?;
+    let next = if more { next.into_iter().chain([after(ctx.now(), A_SECOND)]).min() } else { next };
     failure.map_or(Ok(ctx.sooner(next, &seen)), Err)
 }
 

@@ -13,7 +13,7 @@ use kube::Api;
 use std::sync::Arc;
 
 /// Secrets that are not declared any more and are looked at in one visit.
-const DROPPED_AT_ONCE: usize = 32;
+pub(super) const DROPPED_AT_ONCE: usize = 32;
 
 /// Reads all that a decision about `object` may rest on.
 ///
@@ -79,6 +79,7 @@ async fn read_targets(ctx: &Context, seen: &mut Observed, secrets: &Api<Secret>,
     let is_declared = |other: &String| declared.iter().any(|output| output.secret_name == *other);
     let source = &wanted(seen).name;
     let others = ctx.index.interests(name).into_iter().filter(|other| other != source && !is_declared(other));
+    let others = others.filter(|other| !ctx.is_absent(&Name::new(&name.namespace, other)));
     for other in few_of(seen, others.collect()) {
         let secret = read_metadata(ctx, secrets, &Name::new(&name.namespace, &other)).await?;
         seen.dropped.push(Target { name: other, secret });
@@ -87,7 +88,7 @@ async fn read_targets(ctx: &Context, seen: &mut Observed, secrets: &Api<Secret>,
 }
 
 /// Who may create Secrets can plant any number as ours: those that were published come first, and few are looked at in a
-/// visit. Each that goes wakes the credential for the next.
+/// visit. When they have gone, the credential is visited for the next.
 fn few_of(seen: &Observed, mut dropped: Vec<String>) -> Vec<String> {
     let published = |name: &String| {
         let status = seen.object.status.as_ref();

@@ -241,7 +241,11 @@ impl Watches {
     ) -> Option<Event<K>> {
         loop {
             match tokio::time::timeout(BEAT, stream.next()).await {
-                Err(_) => self.pulse.beat(name),
+                Err(_) => {
+                    self.pulse.beat(name);
+                    // A watch that goes on is silent where nothing changes.
+                    *patience = Patience::default();
+                }
                 Ok(None) => return None,
                 Ok(Some(Ok(event))) => {
                     self.pulse.beat(name);

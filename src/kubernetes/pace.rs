@@ -13,12 +13,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::PollSemaphore;
 use tower::Service;
 
-/// So many bytes of each arrive in any case.
+/// So many bytes of each, or the first piece if that is larger, arrive in any case.
 const SMALL: usize = 16 << 10;
 /// Of those that are larger so many arrive at a time.
 const AT_ONCE: usize = 4;
 
-/// Requests, of whose answers the large Secrets arrive one after the other.
+/// Requests, of whose answers the large Secrets arrive a few at a time.
 #[derive(Clone)]
 pub(super) struct Pace<S> {
     inner: S,
@@ -53,7 +53,8 @@ where
 
 /// One, and not its metadata alone; of lists and watches there is one a namespace.
 fn reads_a_secret(request: &Request<Body>) -> bool {
-    *request.method() == Method::GET && request.uri().path().contains("/secrets/")
+    let kind = request.uri().path().rsplit('/').nth(1);
+    *request.method() == Method::GET && kind == Some("secrets")
 }
 
 /// An answer of which the larger part waits for its turn.

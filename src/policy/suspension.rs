@@ -62,7 +62,8 @@ pub(super) fn paused(seen: &Observed, stored: &[Condition], decision: &Decision)
     findings
 }
 
-/// Whether another key, account or output is declared than the status tells of.
+/// Whether another key, account or output is declared than the status tells of. What was not written for another reason
+/// says nothing.
 fn is_behind(seen: &Observed) -> bool {
     let Some(status) = &seen.object.status else { return false };
     let told = status.validation.as_ref().and_then(|validation| validation.subject.as_ref());
@@ -71,9 +72,10 @@ fn is_behind(seen: &Observed) -> bool {
     let declared: BTreeMap<_, _> =
         declared.map(|output| (output.secret_name, output.format.unwrap_or_default())).collect();
     let written: BTreeMap<_, _> = status.outputs.iter().map(|one| (one.secret_name.clone(), one.format)).collect();
+    let all_written = status.conditions.reason(ConditionType::Published) == Some(Reason::Published);
     told.is_some_and(|told| *told != subject(&seen.object.spec, &seen.site))
         || source.is_some_and(|source| *source != seen.object.spec.key_secret_ref.name)
-        || (!written.is_empty() && written != declared)
+        || (all_written && declared.iter().any(|(name, format)| written.get(name) != Some(format)))
 }
 
 /// The standing conditions of a credential that was never looked at.

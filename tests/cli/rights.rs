@@ -122,10 +122,13 @@ async fn an_installation_is_checked() {
 }
 
 /// The next check of a credential that was looked at, in seconds from now.
-async fn plan(bed: &Bed, namespace: &str, seconds: i64) {
-    let next = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(seconds);
-    let next = jiff::Timestamp::from_second(next.as_second()).expect("in range").to_string();
-    let status = json!({"status": {"observedGeneration": 1, "validation": {"nextCheckTime": next}}});
+async fn plan(bed: &Bed, namespace: &str, (last, next): (i64, i64)) {
+    let [last, next] = [last, next].map(|seconds| {
+        let time = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(seconds);
+        jiff::Timestamp::from_second(time.as_second()).expect("in range").to_string()
+    });
+    let validation = json!({"lastCheckTime": last, "nextCheckTime": next});
+    let status = json!({"status": {"observedGeneration": 1, "validation": validation}});
     let api = bed.api::<ConnectorCredential>(namespace);
     api.patch_status("erp", &PatchParams::default(), &Patch::Merge(status)).await.expect("it fits the schema");
 }
@@ -136,13 +139,15 @@ async fn an_operator_outside_of_the_cluster_is_known_by_its_work() {
     let namespace = bed.namespace("outside").await;
     let cluster = Cluster::of(&bed, &namespace);
     cluster.create(&bed, "erp").await;
-    plan(&bed, &namespace, 600).await;
+    plan(&bed, &namespace, (-60, 600)).await;
     let here = ["check", "--operator-namespace", &namespace];
     let check = cluster.ctl(&here).ended(0);
     assert!(check.out.contains("?   operator") && check.out.contains("runs outside the cluster"), "{}", check.out);
-    plan(&bed, &namespace, -600).await;
-    let check = cluster.ctl(&here).ended(1);
-    assert!(check.out.contains("bad operator"), "checks are overdue: {}", check.out);
+    for (times, why) in [((-60, -600), "checks are overdue"), ((-7200, 600), "nobody has checked for hours")] {
+        plan(&bed, &namespace, times).await;
+        let check = cluster.ctl(&here).ended(1);
+        assert!(check.out.contains("bad operator"), "{why}: {}", check.out);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

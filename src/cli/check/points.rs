@@ -10,6 +10,7 @@ use crate::error::{Class, Failure, Verb};
 use jiff::Timestamp;
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::Api;
 use kube::api::{ListParams, PostParams};
 use serde_json::json;
@@ -17,6 +18,8 @@ use std::time::Duration;
 
 /// A check that waits for longer is one that nobody makes.
 const LATE: Duration = Duration::from_secs(120);
+/// Somebody who checked so long ago is taken to be there still.
+const LATELY: Duration = Duration::from_secs(15 * 60);
 
 pub(super) async fn server(cluster: &Cluster) -> Point {
     const WHAT: &str = "API server";
@@ -95,11 +98,14 @@ pub(super) async fn credentials(cluster: &Cluster, everywhere: bool, shown: &Sho
     (point, attended)
 }
 
-/// Whether checks are planned, and none is long overdue.
+/// Whether some check was made lately, and none is long overdue.
 fn in_time(credentials: &[ConnectorCredential], now: Timestamp) -> bool {
-    let validations = credentials.iter().filter_map(|object| object.status.as_ref()?.validation.as_ref());
-    let mut planned = validations.filter_map(|validation| Some(validation.next_check_time.as_ref()?.0)).peekable();
-    planned.peek().is_some() && planned.all(|next| crate::policy::after(next, LATE) > now)
+    let active = credentials.iter().filter(|object| object.spec.suspend != Some(true));
+    let validations: Vec<_> = active.filter_map(|object| object.status.as_ref()?.validation.as_ref()).collect();
+    let lately = |last: &Time| crate::policy::after(last.0, LATELY) > now;
+    let on_time = |next: &Time| crate::policy::after(next.0, LATE) > now;
+    validations.iter().filter_map(|known| known.last_check_time.as_ref()).any(lately)
+        && validations.iter().filter_map(|known| known.next_check_time.as_ref()).all(on_time)
 }
 
 /// Whether an installation may be made.

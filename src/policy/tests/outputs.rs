@@ -178,6 +178,11 @@ fn a_foreign_secret_is_left_alone_until_it_goes() {
     world.foreign("out");
     world.visit();
     world.expect("TargetNotOwned!/TargetNotOwned");
+    world.edit(json!({"suspend": true}));
+    world.visit();
+    let conditions = &world.status().conditions;
+    let told = &conditions.iter().find(|condition| condition.type_ == "Ready").unwrap().message;
+    assert_eq!(told, crate::policy::message::SUSPENDED, "what is declared is what was looked at");
 }
 
 #[test]

@@ -323,7 +323,7 @@ fn counted(tale: &Tale, reference: &Outcome) -> usize {
 /// Searches what all stories share for the keys of all.
 async fn search_what_is_shared(canaries: &[Canary]) {
     assert!(!canaries.is_empty());
-    assert_clean(&Leavings::of(&bed().await).await, canaries);
+    assert_clean(&Leavings::of(&bed().await, 0).await, canaries);
 }
 
 #[tokio::test(flavor = "multi_thread")]

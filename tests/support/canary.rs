@@ -113,8 +113,8 @@ pub(crate) struct Sweep {
     needles: Vec<Needle>,
     /// The needles by their first eight bytes, which all of them have.
     index: HashMap<[u8; PIECE], Vec<usize>>,
-    /// Which pairs of bytes any needle begins with: nearly all positions end here.
-    beginnings: Vec<bool>,
+    /// Which two, and which three, bytes any needle begins with: nearly all positions end here.
+    beginnings: [Vec<bool>; 2],
 }
 
 impl Sweep {
@@ -128,7 +128,7 @@ impl Sweep {
             names: canaries.iter().map(|canary| canary.name.clone()).collect(),
             needles: Vec::new(),
             index: HashMap::new(),
-            beginnings: vec![false; 1 << 16],
+            beginnings: [vec![false; 1 << 16], vec![false; 1 << 24]],
         };
         for (number, canary) in canaries.iter().enumerate() {
             let before = sweep.needles.len();
@@ -144,7 +144,8 @@ impl Sweep {
     fn add(&mut self, needle: Needle) {
         let first = needle.text.first_chunk().copied();
         let first: [u8; PIECE] = first.expect("no form is shorter than the piece");
-        self.beginnings[pair(first)] = true;
+        let [two, three] = beginning(first);
+        (self.beginnings[0][two], self.beginnings[1][three]) = (true, true);
         self.index.entry(first).or_default().push(self.needles.len());
         self.needles.push(needle);
     }
@@ -172,7 +173,8 @@ impl Sweep {
             let Some(first) = rest.first_chunk::<PIECE>() else {
                 return;
             };
-            if !self.beginnings[pair(*first)] {
+            let [two, three] = beginning(*first);
+            if !self.beginnings[0][two] || !self.beginnings[1][three] {
                 continue;
             }
             for number in self.index.get(first).into_iter().flatten() {
@@ -197,8 +199,9 @@ impl Sweep {
     }
 }
 
-fn pair(first: [u8; PIECE]) -> usize {
-    usize::from(u16::from_be_bytes([first[0], first[1]]))
+fn beginning(first: [u8; PIECE]) -> [usize; 2] {
+    let two = usize::from(u16::from_be_bytes([first[0], first[1]]));
+    [two, (two << 8) | usize::from(first[2])]
 }
 
 /// One search for a few keys; prepare a `Sweep` for many.

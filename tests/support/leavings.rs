@@ -13,6 +13,22 @@ use super::stage::{KUBECONFIG, Stage};
 use crate::cli::Cluster;
 use crate::controlplane::etcd::Entry;
 
+/// A story's search at its end.
+pub(crate) struct Search {
+    /// Whether it was made.
+    pub(super) done: bool,
+    /// How long the audit log was when the story began.
+    from: usize,
+}
+
+impl Search {
+    /// Of a story that begins now.
+    pub(super) fn from_now(bed: &Bed) -> Self {
+        let length = std::fs::metadata(bed.plane.audit_log()).expect("there is an audit log").len();
+        Self { done: false, from: usize::try_from(length).expect("it fits into memory") }
+    }
+}
+
 /// Everything to be searched.
 #[derive(Default)]
 pub(crate) struct Leavings {
@@ -82,17 +98,19 @@ impl Leavings {
         found
     }
 
-    /// Whether any of this is in a Secret that is meant to hold it: else looking for it proves nothing.
-    fn is_in_a_secret(&self, canary: &Canary) -> bool {
+    /// Whether any of this is in a Secret of these namespaces that is meant to hold it: else looking for it proves nothing.
+    fn is_in_a_secret(&self, canary: &Canary, places: &[String]) -> bool {
         let sweep = Sweep::new(std::slice::from_ref(canary));
-        let mut allowed = self.stored.iter().filter(|entry| self.allowed.contains(&entry.key()));
+        let places: Vec<_> = places.iter().map(|place| format!("/registry/secrets/{place}/")).collect();
+        let here = |key: &str| places.iter().any(|place| key.starts_with(place)) && self.allowed.contains(key);
+        let mut allowed = self.stored.iter().filter(|entry| here(&entry.key()));
         allowed.any(|entry| !sweep.find("", entry.value()).is_empty())
     }
 }
 
 impl Leavings {
-    /// What the whole cluster holds, and its audit log.
-    pub(crate) async fn of(bed: &Bed) -> Self {
+    /// What the whole cluster holds, and its audit log behind its first `written` bytes.
+    pub(crate) async fn of(bed: &Bed, written: usize) -> Self {
         let mut left = Self::default();
         let plane = bed.plane;
         let stored = tokio::task::spawn_blocking(|| plane.etcd_dump()).await.expect("no panic").expect("etcd answers");
@@ -100,7 +118,8 @@ impl Leavings {
         // Some stories play in several namespaces.
         let secrets: Api<Secret> = Api::all(bed.client.clone());
         left.allow(&secrets.list(&Default::default()).await.expect("they can be listed").items);
-        left.add("audit log", std::fs::read(plane.audit_log()).expect("there is an audit log"));
+        let log = std::fs::read(plane.audit_log()).expect("there is an audit log");
+        left.add("audit log", log.get(written..).expect("a log grows"));
         left
     }
 }
@@ -108,7 +127,7 @@ impl Leavings {
 impl Stage {
     /// All that this story left behind, but for metrics, which a process that has ended does not show.
     pub(crate) async fn leavings(&self) -> Leavings {
-        let mut left = Leavings::of(&self.bed).await;
+        let mut left = Leavings::of(&self.bed, self.search.from).await;
         self.add_own(&mut left);
         for command in [&["report"][..], &["list", "-o", "yaml"]] {
             let printed = Cluster::of(&self.bed, &self.namespace).ctl(command);
@@ -148,7 +167,8 @@ impl Stage {
     pub(crate) fn assert_each_was_in_a_secret(&self, canaries: &[Canary], left: &Leavings) {
         let put = self.put.lock().expect("no test panicked here").clone();
         for canary in canaries {
-            let was = put.iter().any(|value| value.contains(canary.value())) || left.is_in_a_secret(canary);
+            let was =
+                put.iter().any(|value| value.contains(canary.value())) || left.is_in_a_secret(canary, &self.places);
             assert!(was, "{} was in no Secret: looking for it proves nothing", canary.name());
         }
     }
@@ -173,7 +193,7 @@ pub(crate) fn assert_clean(left: &Leavings, canaries: &[Canary]) {
 /// all of the cluster, but the log, the files, and what was sent astray.
 impl Drop for Stage {
     fn drop(&mut self) {
-        if self.searched || std::thread::panicking() {
+        if self.search.done || std::thread::panicking() {
             return;
         }
         let _ended_already = self.operator.kill();

@@ -19,7 +19,7 @@ use super::audit;
 use super::await_object::{await_gone, await_object};
 use super::bed::{Bed, bed};
 use super::canary::Canary;
-use super::leavings::{Leavings, assert_clean};
+use super::leavings::{Leavings, Search, assert_clean};
 use super::operator::{Operator, OperatorOptions};
 use super::rights::await_right;
 use crate::simulator::{self, IssuedKey, NewKey, Provider, Simulator, Switches};
@@ -45,8 +45,8 @@ pub(crate) struct Stage {
     pub(super) logs: Mutex<Vec<PathBuf>>,
     /// The namespaces in which the story plays.
     pub(super) places: Vec<String>,
-    /// Whether all has been searched for keys.
-    pub(super) searched: bool,
+    /// What is to be searched for keys, if it was not yet.
+    pub(super) search: Search,
     denials_expected: AtomicBool,
 }
 
@@ -79,8 +79,8 @@ impl Stage {
         let others = flags.iter().filter_map(|flag| flag.strip_prefix("--watch-namespace=")).map(str::to_owned);
         let places = others.chain([namespace.clone()]).collect();
         let (canaries, put, denials_expected) = (Mutex::default(), Mutex::default(), AtomicBool::default());
-        let searched = false;
-        Self { bed, namespace, simulator, operator, directory, canaries, put, logs, places, searched, denials_expected }
+        let search = Search::from_now(&bed);
+        Self { bed, namespace, simulator, operator, directory, canaries, put, logs, places, search, denials_expected }
     }
 
     /// Starts a second operator, or one anew, with further flags.
@@ -267,7 +267,7 @@ impl Stage {
         let canaries = self.canaries.lock().expect("no test panicked here").clone();
         self.assert_each_was_in_a_secret(&canaries, &left);
         assert_clean(&left, &self.sought(&left));
-        self.searched = true;
+        self.search.done = true;
         self.assert_well_behaved();
     }
 

@@ -11,6 +11,9 @@ use kube::{Api, Resource};
 use serde::Serialize;
 use std::sync::Arc;
 
+#[cfg(test)]
+mod tests;
+
 /// The resource of a status, as RBAC writes it.
 pub(super) const STATUS: &str = "connectorcredentials/status";
 /// Labels and the like may change so often while a status is on its way; then one looks at all of it again.

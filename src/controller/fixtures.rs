@@ -11,7 +11,7 @@ use crate::probe::{Limits, Prober};
 use futures::FutureExt as _;
 use http::{Request, Response};
 use kube::client::Body;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -39,6 +39,17 @@ where
     F: Future<Output = Response<Body>> + Send + 'static,
 {
     let service = tower::service_fn(move |_: Request<Body>| answer().map(Ok::<_, Infallible>));
+    kube::Client::new(service, "data")
+}
+
+/// One that looks at what is asked, and says something of this code: for 400 and more, why not.
+pub(super) fn server(answer: impl Fn(&Request<Body>) -> (u16, Value) + Send + 'static) -> kube::Client {
+    let service = tower::service_fn(move |request: Request<Body>| {
+        let (code, says) = answer(&request);
+        let says = if code < 400 { says } else { json!({"kind": "Status", "status": "Failure", "code": code}) };
+        let answer = Response::builder().status(code).body(Body::from(says.to_string().into_bytes()));
+        std::future::ready(Ok::<_, Infallible>(answer.unwrap()))
+    });
     kube::Client::new(service, "data")
 }
 

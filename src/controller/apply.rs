@@ -98,7 +98,8 @@ async fn apply_over(
     let mut over = Arc::clone(object);
     for _ in 1..TRIES {
         match apply_once(ctx, &over, status).await {
-            Err(failure) if failure.class() == Class::Conflict => {}
+            // Who does not lead any more is told so as a conflict, too: there is nothing to look for.
+            Err(failure) if failure.class() == Class::Conflict && ctx.fence.holds() => {}
             done => return done,
         }
         over = fresh(ctx, &over).await?;

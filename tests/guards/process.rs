@@ -91,6 +91,9 @@ async fn a04_an_environment_full_of_decoys_is_not_read() {
     }
     assert_eq!(stage.simulator.decoy_hits(), 0, "somebody asked the decoy");
     assert!(!Path::new(&key_log).exists(), "the keys of TLS sessions were written down");
+    let log = stage.operator.log();
+    let mut others = log.lines().filter(|line| !line.contains("\"target\":\"connector_operator"));
+    assert_eq!(others.next(), None, "the environment made a library speak");
     stage.finish().await;
 }
 

@@ -12,7 +12,7 @@ use super::proxy::{Fault, Refusal, Rule, Seen};
 use super::scene::{STATUS, Scene, exchanges, is_write};
 use super::state::{State, differences, end_state};
 use crate::lifecycle::full_length;
-use crate::simulator::{IssuedKey, NewKey, Provider};
+use crate::simulator::{IssuedKey, LedgerFilter, NewKey, Provider};
 use crate::support::await_object::{await_gone, await_object};
 use crate::support::stage::{SOON, is, is_current, value};
 use connector_operator::api::ConditionType;
@@ -46,61 +46,124 @@ fn troubles() -> Vec<(&'static str, Option<Fault>)> {
     all
 }
 
-/// Each kind of write that a credential's life has meets its trouble once; the status twice. What is not served is
-/// never a resource of Kubernetes' own.
-fn spoil(scene: &Scene, name: &str, fault: &Fault) {
-    let rule = |verb, resource, name: &str| Rule::new(fault.clone()).on(verb, resource).named(name).times(1);
-    if name != "unserved" {
-        scene.proxy.add(rule("create", "secrets", &format!("{name}-auth")));
-        scene.proxy.add(rule("update", "secrets", &format!("{name}-auth")));
-        scene.proxy.add(rule("delete", "secrets", &format!("{name}-more")));
+/// A credential, and what becomes of its writes.
+struct Life {
+    name: String,
+    /// One that mints tokens, or one whose key is published as it is.
+    provider: Provider,
+    account: String,
+    fault: Option<Fault>,
+}
+
+impl Life {
+    fn all() -> Vec<Self> {
+        let with = |provider: Provider, number: usize, (name, fault): (&str, Option<Fault>)| {
+            let mints = provider == Provider::Aventri;
+            let account = if mints { format!("{}", 8000 + number) } else { String::new() };
+            Self { name: format!("{}-{name}", provider.name()), provider, account, fault }
+        };
+        let of = |provider| troubles().into_iter().enumerate().map(move |(n, trouble)| with(provider, n, trouble));
+        [Provider::Aventri, Provider::ZenFlow].into_iter().flat_map(of).collect()
     }
-    scene.proxy.add(rule("patch", STATUS, name));
-    scene.proxy.add(rule("patch", STATUS, name).after(2));
-    scene.proxy.add(rule("create", "events", name));
+
+    fn mints(&self) -> bool {
+        self.provider == Provider::Aventri
+    }
+
+    fn is(&self, trouble: &str) -> bool {
+        self.name == format!("{}-{trouble}", self.provider.name())
+    }
+
+    fn output(&self, suffix: &str) -> String {
+        format!("{}-{suffix}", self.name)
+    }
+
+    /// Each kind of write that it has meets its trouble once; the status twice. What is not served is never a resource of
+    /// Kubernetes' own.
+    fn spoil(&self, scene: &Scene) {
+        let Some(fault) = &self.fault else { return };
+        let rule = |verb, resource, name: &str| Rule::new(fault.clone()).on(verb, resource).named(name).times(1);
+        if !self.is("unserved") {
+            scene.proxy.add(rule("create", "secrets", &self.output("auth")));
+            scene.proxy.add(rule("update", "secrets", &self.output("auth")));
+            scene.proxy.add(rule("delete", "secrets", &self.output("more")));
+        }
+        scene.proxy.add(rule("patch", STATUS, &self.name));
+        scene.proxy.add(rule("patch", STATUS, &self.name).after(2));
+        scene.proxy.add(rule("create", "events", &self.name));
+    }
+
+    async fn declare(&self, scene: &Scene, outputs: Value) {
+        let settings = if self.mints() {
+            json!({"aventri": {"accountID": self.account, "region": "NorthAmerica"}})
+        } else {
+            json!({"zenflow": {}})
+        };
+        let key = json!({"name": self.output("key")});
+        let spec = json!({"provider": settings, "keySecretRef": key, "outputs": outputs});
+        scene.stage.declare(&self.name, spec).await;
+    }
+
+    /// Created with two outputs, rotated, one output dropped.
+    async fn play(&self, scene: &Scene) -> [IssuedKey; 2] {
+        let (stage, name, limit) = (&scene.stage, &self.name, 4 * SOON);
+        let account = if self.mints() { format!("{}@na", self.account) } else { String::new() };
+        let issue = || stage.issue(NewKey::of(self.provider, &account));
+        let (first, second) = (issue(), issue());
+        let (key, auth, more) = (self.output("key"), self.output("auth"), self.output("more"));
+        stage.put_secret(&key, &[("api-key", &first.key)]).await;
+        let binding = json!({"secretName": auth, "format": "Binding"});
+        self.declare(scene, json!([binding, {"secretName": more, "format": "Env"}])).await;
+        let ready =
+            |object: &ConnectorCredential| is_current(object) && is(object, ConditionType::Ready, ("True", "Ready"));
+        await_object(&stage.credentials(), name, limit, ready).await.expect("it is published");
+        stage.put_secret(&key, &[("api-key", &second.key)]).await;
+        let rotated = |secret: &Secret| value(secret, "api-key").as_deref() == Some(&*second.key);
+        await_object(&stage.secrets(), &auth, limit, rotated).await.unwrap_or_else(|late| {
+            panic!(
+                "{late}: {:#?}",
+                stage.operator.log().lines().filter(|line| line.contains(&format!("\"{name}\""))).collect::<Vec<_>>()
+            )
+        });
+        await_object(&stage.credentials(), name, limit, ready).await.expect("it says so");
+        self.declare(scene, json!([binding])).await;
+        await_gone(&stage.secrets(), &more, limit).await.expect("it is dropped");
+        await_object(&stage.credentials(), name, limit, ready).await.expect("it says so");
+        [first, second]
+    }
+
+    /// What is its own in the state, under a name that all share.
+    fn part(&self, state: &State) -> State {
+        let name = &self.name;
+        let own = [format!("credential {name}"), format!("secret {name}-auth"), format!("secret {name}-key")];
+        let shared = |text: &str| {
+            let text = text.replace(&format!("{name}-"), "NAME-").replace(&format!("\"{name}\""), "\"NAME\"");
+            if self.mints() { text.replace(&self.account, "ACCOUNT") } else { text }
+        };
+        own.iter().filter_map(|own| Some((shared(own).replace(name, "NAME"), shared(state.get(own)?)))).collect()
+    }
 }
 
-fn spec(number: usize, name: &str, outputs: &Value) -> Value {
-    let settings = json!({"aventri": {"accountID": format!("{}", 8000 + number), "region": "NorthAmerica"}});
-    json!({"provider": settings, "keySecretRef": {"name": format!("{name}-key")}, "outputs": outputs})
+/// How often a key was shown to its provider.
+fn asked(scene: &Scene, key: &IssuedKey) -> usize {
+    scene.stage.simulator.ledger(&LedgerFilter { key_hash: Some(key.hash.clone()), ..LedgerFilter::default() }).len()
 }
 
-/// One credential's life: created with two outputs, rotated, one output dropped.
-async fn live(scene: &Scene, number: usize, name: &str) -> [IssuedKey; 2] {
-    let (stage, limit) = (&scene.stage, 4 * SOON);
-    let issue = || stage.issue(NewKey::of(Provider::Aventri, &format!("{}@na", 8000 + number)));
-    let (first, second) = (issue(), issue());
-    let (auth, more) = (format!("{name}-auth"), format!("{name}-more"));
-    stage.put_secret(&format!("{name}-key"), &[("api-key", &first.key)]).await;
-    let outputs = json!([{"secretName": auth, "format": "Binding"}, {"secretName": more, "format": "Env"}]);
-    stage.declare(name, spec(number, name, &outputs)).await;
-    let ready =
-        |object: &ConnectorCredential| is_current(object) && is(object, ConditionType::Ready, ("True", "Ready"));
-    await_object(&stage.credentials(), name, limit, ready).await.expect("it is published");
-    stage.put_secret(&format!("{name}-key"), &[("api-key", &second.key)]).await;
-    let rotated = |secret: &Secret| value(secret, "api-key").as_deref() == Some(&*second.key);
-    await_object(&stage.secrets(), &auth, limit, rotated).await.unwrap_or_else(|late| {
-        panic!(
-            "{late}: {:#?}",
-            stage.operator.log().lines().filter(|line| line.contains(&format!("\"{name}\""))).collect::<Vec<_>>()
-        )
-    });
-    await_object(&stage.credentials(), name, limit, ready).await.expect("it says so");
-    stage.declare(name, spec(number, name, &json!([{"secretName": auth, "format": "Binding"}]))).await;
-    await_gone(&stage.secrets(), &more, limit).await.expect("it is dropped");
-    await_object(&stage.credentials(), name, limit, ready).await.expect("it says so");
-    [first, second]
-}
-
-/// What is this credential's in the state, under a name that all share.
-fn part(state: &State, name: &str, number: usize) -> State {
-    let account = format!("{}", 8000 + number);
-    let own = [format!("credential {name}"), format!("secret {name}-auth"), format!("secret {name}-key")];
-    let shared = |text: &str| {
-        let text = text.replace(&account, "ACCOUNT").replace(&format!("{name}-"), "NAME-");
-        text.replace(&format!("\"{name}\""), "\"NAME\"")
-    };
-    own.iter().filter_map(|own| Some((shared(own).replace(name, "NAME"), shared(state.get(own)?)))).collect()
+/// How often each Secret was made and deleted. In no status that was written is a key refused.
+fn made(scene: &Scene) -> BTreeMap<String, [usize; 2]> {
+    let mut made: BTreeMap<String, [usize; 2]> = BTreeMap::new();
+    for seen in scene.proxy.seen() {
+        let counts = made.entry(seen.asked.name.clone()).or_default();
+        match (seen.asked.verb, seen.asked.resource.as_str(), seen.code) {
+            ("create", "secrets", Some(201)) => counts[0] += 1,
+            ("delete", "secrets", Some(200)) => counts[1] += 1,
+            _ => {}
+        }
+        let conditions = seen.written.iter().filter_map(|object| object["status"]["conditions"].as_array()).flatten();
+        let refused = conditions.filter(|one| one["type"] == "Authenticated" && one["status"] == "False").count();
+        assert_eq!(refused, 0, "{}: no key was refused", seen.asked.name);
+    }
+    made
 }
 
 /// Each write of this Secret is a line of the log; where its fate is not known, one that says so.
@@ -119,43 +182,38 @@ fn told(scene: &Scene, secret: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a25_a_write_whose_fate_is_unknown_is_neither_repeated_wrongly_nor_forgotten() {
     let scene = Scene::set_with("ambiguous", &["--log-level=debug"]).await;
-    let troubles = troubles();
-    for (name, fault) in &troubles {
-        if let Some(fault) = fault {
-            spoil(&scene, name, fault);
-        }
+    let lives = Life::all();
+    for life in &lives {
+        life.spoil(&scene);
     }
-    let lives = troubles.iter().enumerate().map(|(number, (name, _))| live(&scene, number, name));
-    let keys = join_all(lives).await;
+    let keys = join_all(lives.iter().map(|life| life.play(&scene))).await;
     super::scene::quiet(&scene.proxy, Duration::from_secs(4)).await;
 
-    let mut made: BTreeMap<String, [usize; 2]> = BTreeMap::new();
-    for seen in scene.proxy.seen() {
-        let counts = made.entry(seen.asked.name.clone()).or_default();
-        match (seen.asked.verb, seen.asked.resource.as_str(), seen.code) {
-            ("create", "secrets", Some(201)) => counts[0] += 1,
-            ("delete", "secrets", Some(200)) => counts[1] += 1,
-            _ => {}
-        }
-        let conditions = seen.written.iter().filter_map(|object| object["status"]["conditions"].as_array()).flatten();
-        let refused = conditions.filter(|one| one["type"] == "Authenticated" && one["status"] == "False").count();
-        assert_eq!(refused, 0, "{}: no key was refused", seen.asked.name);
-    }
+    let made = made(&scene);
     let masks = keys.iter().flat_map(|[first, second]| [(&first.key, "KEY1"), (&second.key, "KEY2")]);
     let masks = masks.map(|(key, mask)| (key.clone(), mask.to_owned())).collect();
     let state = end_state(&scene.stage.bed, &scene.stage.namespace, &masks).await;
-    let plain = part(&state, "plain", 0);
-    for (number, ((name, _), keys)) in troubles.iter().zip(&keys).enumerate() {
-        for key in keys {
-            assert_eq!(exchanges(&scene.stage, Some(&key.hash)), 1, "{name}: one need, one exchange");
+    let mut plain = (State::default(), 0);
+    for (life, keys) in lives.iter().zip(&keys) {
+        let name = &life.name;
+        let calls = keys.iter().map(|key| asked(&scene, key)).sum();
+        // It comes before the others of its provider.
+        if life.fault.is_none() {
+            plain = (life.part(&state), calls);
         }
-        assert_eq!(made[&format!("{name}-auth")], [1, 0], "{name}: made once");
-        assert_eq!(made[&format!("{name}-more")], [1, 1], "{name}: made once, deleted once");
-        assert_eq!(differences(&plain, &part(&state, name, number)), Vec::<String>::new(), "{name}");
+        if life.mints() {
+            for key in keys {
+                assert_eq!(exchanges(&scene.stage, Some(&key.hash)), 1, "{name}: one need, one exchange");
+            }
+        }
+        assert_eq!(calls, plain.1, "{name}: nobody is asked twice");
+        assert_eq!(made[&life.output("auth")], [1, 0], "{name}: made once");
+        assert_eq!(made[&life.output("more")], [1, 1], "{name}: made once, deleted once");
+        assert_eq!(differences(&plain.0, &life.part(&state)), Vec::<String>::new(), "{name}");
         // There the proxy's answer is a lie.
-        if *name != "conflict-done" {
-            told(&scene, &format!("{name}-auth"));
-            told(&scene, &format!("{name}-more"));
+        if !life.is("conflict-done") {
+            told(&scene, &life.output("auth"));
+            told(&scene, &life.output("more"));
         }
     }
     scene.finish().await;

@@ -202,13 +202,13 @@ async fn a30_rights_used_are_rights_granted_in_each_mode() {
     }
     let (lease, both) = (stage.bed.namespace("lease").await, places[..2].join(","));
     let (both, lease) = (format!("watchNamespaces={{{both}}}"), format!("leaderElection.namespace={lease}"));
-    let modes: [&[&str]; 3] = [&[], &["secretWatch=none"], &[&both, &lease]];
-    for (mode, settings) in modes.into_iter().enumerate() {
+    let unwatched = "secretWatch=none";
+    for settings in [&[][..], &[unwatched], &[&both, &lease], &[&both, unwatched]] {
         let installation = Installation::make(&stage, settings, |_| {}).await;
         stage.operator = installation.start(&stage).await;
-        for place in if mode == 2 { &places[..2] } else { &places[2..] } {
+        for place in if settings.contains(&&*both) { &places[..2] } else { &places[2..] } {
             stage.namespace.clone_from(place);
-            play(&stage, mode != 1).await;
+            play(&stage, !settings.contains(&unwatched)).await;
         }
         until_leading(&stage.operator).await;
         stop(&mut stage.operator);

@@ -1,8 +1,8 @@
 //! Outputs take proved bytes only, stay when in doubt, and are never somebody else's.
 
-use crate::api::{ConditionType, Format, OutputStatus, Reason};
+use crate::api::{ConditionType, Conditions, Format, OutputStatus, Reason};
 use crate::policy::fixtures::*;
-use crate::policy::{Acted, Done, OutputResult, dropped_may_go, published};
+use crate::policy::{Acted, Done, OutputResult, conclude, decide, dropped_may_go, published};
 use k8s_openapi::ByteString;
 use serde_json::json;
 
@@ -120,6 +120,27 @@ fn what_was_put_back_and_refused_is_withdrawn_too() {
     world.pass(MINUTE).visit();
     world.expect("KeyRejected!/Withdrawn");
     assert!(!world.visit().changed);
+}
+
+#[test]
+fn what_is_wrong_with_an_output_is_told_also_while_another_is_not_looked_at() {
+    let mut world = two();
+    world.visit();
+    world.expect("Ready/Published");
+    let seen = world.observe();
+    for (other, expected) in [
+        (Done::NotOwned, Reason::TargetNotOwned),
+        (Done::Failed, Reason::WriteFailed),
+        (Done::Unchanged(None), Reason::Published),
+        (Done::Withdrawn, Reason::Published),
+    ] {
+        let result =
+            |(name, done): (&str, &Done)| OutputResult { name: name.into(), format: Format::Env, done: done.clone() };
+        let results = [("out", &Done::Overtaken), ("two", &other)].map(result).into();
+        let acted = Acted { results, undeleted: Vec::new() };
+        let status = conclude(&seen, decide(&seen, None, None, world.now), &acted, world.now).status;
+        assert_eq!(status.conditions.reason(ConditionType::Published), Some(expected), "{other:?}");
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Makes the moves that were decided, on Secrets of ours only. No choice is left here.
 
-use super::Context;
 use super::name::{Name, Sight};
+use super::{Context, kept};
 use crate::api::{ConnectorCredential, FIELD_MANAGER, GROUP, OutputStatus, VERSION};
 use crate::error::{Class, Failure, Verb};
 use crate::outputs::{Rendered, labels};
@@ -168,10 +168,11 @@ impl Hand<'_> {
 
     /// Somebody created it first. Not ours: it stays. Ours: the next visit sees it.
     async fn lost_the_race(&self, name: &str, failure: Failure) -> Result<Done, Failure> {
-        let found = self.secrets.get_opt(name).await.map_err(|error| Failure::new(Verb::Get, "secrets", &error))?;
+        let found = self.secrets.get_metadata_opt(name).await;
+        let found = found.map_err(|error| Failure::new(Verb::Get, "secrets", &error))?;
         let Some(found) = found else { return Err(failure) };
         self.ctx.index.wrote(&Name::new(&self.namespace, name), Sight::of(&found.metadata));
-        match ownership(&found, self.seen.uid()) {
+        match ownership(&kept::of_metadata(found.metadata), self.seen.uid()) {
             Ownership::Foreign => Ok(Done::NotOwned),
             Ownership::Ours => Err(failure),
         }

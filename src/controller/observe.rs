@@ -12,6 +12,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
 use std::sync::Arc;
 
+#[cfg(test)]
+mod tests;
+
 /// Secrets that are not declared any more and are looked at in one visit.
 pub(super) const DROPPED_AT_ONCE: usize = 32;
 
@@ -99,7 +102,7 @@ fn few_of(seen: &Observed, mut dropped: Vec<String>) -> Vec<String> {
     dropped
 }
 
-/// What others have put there is not read: where the watch knows no owner of ours, whose it is now is asked first.
+/// What others have put there is not read: unless it is known to be ours, whose it is now is asked first.
 async fn read_target(
     ctx: &Context,
     seen: &Observed,
@@ -110,7 +113,12 @@ async fn read_target(
     if ctx.is_absent(target) {
         return Ok(None);
     }
-    if ctx.watches_secrets(&name.namespace) && !ctx.index.owns(name, &target.name) {
+    let known_as_ours = if ctx.watches_secrets(&name.namespace) {
+        ctx.index.owns(name, &target.name)
+    } else {
+        was_written(seen, &target.name)
+    };
+    if !known_as_ours {
         let found = read_metadata(ctx, secrets, target).await?;
         if found.as_ref().is_none_or(|secret| ownership(secret, seen.uid()) == Ownership::Foreign) {
             return Ok(found);
@@ -118,6 +126,12 @@ async fn read_target(
     }
     let found = read(ctx, secrets, target).await?;
     Ok(found.map(|secret| Box::new(kept::of_target(*secret, seen.uid(), output))))
+}
+
+/// Whether the status names a version of it that is ours.
+fn was_written(seen: &Observed, name: &str) -> bool {
+    let mut outputs = seen.object.status.iter().flat_map(|status| &status.outputs);
+    outputs.any(|output| output.secret_name == name && output.resource_version.is_some())
 }
 
 /// Whose it is says whether it goes: nobody asks what it holds.

@@ -1,5 +1,7 @@
 //! What is sent when another process comes to lead, or the visit ends, in the middle of a move?
 
+mod others;
+
 use super::super::fixtures::{context, declaring, silence};
 use super::*;
 use crate::api::Format;

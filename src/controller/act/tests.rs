@@ -44,7 +44,7 @@ fn seen(ctx: &Context) -> Observed {
 
 fn hand<'a>(ctx: &'a Context, seen: &'a Observed) -> Hand<'a> {
     let namespace = "data".to_owned();
-    Hand { ctx, seen, secrets: Api::namespaced(ctx.client.clone(), &namespace), namespace }
+    Hand::new(ctx, seen, namespace)
 }
 
 fn rendered() -> Rendered {

@@ -1,4 +1,4 @@
-//! What is done about what others do to outputs: how often, how much of theirs is read, and what of it stays?
+//! What is done about what others do to outputs: how often, and how much of theirs is read?
 
 use super::super::super::fixtures::{Asked, owned_by, refusal, server};
 use super::*;
@@ -15,10 +15,72 @@ fn with(secrets: impl Fn(&Asked) -> (u16, Value) + Send + Sync + 'static) -> (Co
     (context(client), told)
 }
 
+fn count(told: &Mutex<Vec<Asked>>, method: &Method) -> usize {
+    told.lock().unwrap().iter().filter(|asked| asked.method == *method).count()
+}
+
+fn withdrawal() -> OutputPlan {
+    OutputPlan { name: OUTPUT.to_owned(), format: Format::Env, action: Move::Withdraw }
+}
+
 /// As one of the watch's visits finds it: no status lists it.
 fn unlisted(mut seen: Observed) -> Observed {
     seen.object = Arc::new(declaring("erp", 0, &[OUTPUT]));
     seen
+}
+
+fn no_longer_declared(mut seen: Observed) -> Observed {
+    seen.dropped = std::mem::take(&mut seen.targets);
+    seen
+}
+
+#[tokio::test]
+async fn what_is_made_anew_as_often_as_it_is_deleted_is_deleted_ten_times_at_once_and_then_once_a_second() {
+    for withdrawn in [true, false] {
+        let (ctx, told) = with(|_| (200, json!({"kind": "Status", "status": "Success"})));
+        let mut waited = 0;
+        for _ in 0..100 {
+            // Each visit has a hand of its own.
+            let seen = unlisted(seen(&ctx));
+            let failure = if withdrawn {
+                hand(&ctx, &seen).make(&mut withdrawal()).await.err()
+            } else {
+                let seen = no_longer_declared(seen);
+                hand(&ctx, &seen).let_go(OUTPUT).await.err()
+            };
+            assert!(failure.is_none_or(|failure| failure.is_paced()), "{failure:?}");
+            waited += usize::from(failure.is_some());
+        }
+        let deleted = count(&told, &Method::DELETE);
+        assert!((10..30).contains(&deleted) && deleted + waited == 100, "withdrawn: {withdrawn}: {deleted}, {waited}");
+        // What the status lists goes at once, however often others were at it.
+        let listed = seen(&ctx);
+        assert_eq!(hand(&ctx, &listed).make(&mut withdrawal()).await, Ok(Done::Withdrawn));
+        assert_eq!(hand(&ctx, &no_longer_declared(listed)).let_go(OUTPUT).await, Ok(true));
+    }
+}
+
+#[tokio::test]
+async fn who_changes_one_output_all_the_time_does_not_keep_another_from_being_repaired() {
+    let answer = json!({"metadata": {"name": OUTPUT, "namespace": "data", "uid": "s", "resourceVersion": "6"}});
+    let (ctx, _) = with(move |_| (200, answer.clone()));
+    let mut seen = seen(&ctx);
+    let mut object = declaring("erp", 0, &["attacked", OUTPUT]);
+    let output = |name: &str| json!({"secretName": name, "format": "Env", "resourceVersion": "4"});
+    object.status = serde_json::from_value(json!({"outputs": [output("attacked"), output(OUTPUT)]})).unwrap();
+    seen.object = Arc::new(object);
+    let mut attacked = seen.targets[0].secret.clone().unwrap();
+    attacked.metadata.name = Some("attacked".to_owned());
+    seen.targets.push(Target { name: "attacked".to_owned(), secret: Some(attacked) });
+    // One more visit may undo what others did.
+    for _ in 0..9 {
+        ctx.memory.take_repair("erp", ctx.now()).unwrap();
+    }
+    let hand = hand(&ctx, &seen);
+    for name in ["attacked", OUTPUT] {
+        let mut plan = OutputPlan { name: name.to_owned(), format: Format::Env, action: Move::Replace(rendered()) };
+        assert!(matches!(hand.make(&mut plan).await, Ok(Done::Written(_))), "{name}");
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Makes the moves that were decided, on Secrets of ours only. No choice is left here.
 
 use super::name::{Name, Sight};
+use super::whole::whole;
 use super::{Context, kept};
 use crate::api::{ConnectorCredential, FIELD_MANAGER, GROUP, OutputStatus, VERSION};
 use crate::error::{Class, Failure, Verb};
@@ -198,7 +199,13 @@ impl<'a> Hand<'a> {
     /// Replaces the data of the Secret just read; the API server refuses if it has changed since.
     async fn replace(&self, name: &str, rendered: Rendered) -> Result<Done, Failure> {
         let Some(existing) = self.existing(name) else { return self.create(name, rendered).await };
-        let mut secret = existing.clone();
+        let cut = self.seen.target(name).is_some_and(|target| target.cut.metadata);
+        let (mut secret, _alone) = if cut {
+            let (secret, alone) = whole(&self.secrets, existing).await?;
+            (secret, Some(alone))
+        } else {
+            (existing.clone(), None)
+        };
         secret.metadata.labels.get_or_insert_default().extend(labels(self.object_name()));
         secret.data = Some(data(rendered));
         self.overwrite(name, &secret).await

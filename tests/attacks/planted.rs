@@ -121,3 +121,24 @@ async fn a28_what_somebody_makes_fifty_times_a_second_is_deleted_once_a_second()
     assert_eq!(world.status(act.name).outputs.len(), 1, "the other stands");
     assert!(deleted.iter().all(|count| (10..=21).contains(count)), "ten at once, then one a second: {deleted:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_users_wrote_on_an_output_stays_when_its_data_is_put_right_however_much_it_is() {
+    let act = cast::inflow();
+    let (mut world, issued) = proved(&act).await;
+    let path = secret_path(&act.output());
+    let mut output = world.server.get(&path).expect("it is published");
+    output["metadata"]["annotations"] = json!({"theirs": "x".repeat(200_000)});
+    output["metadata"]["labels"]["team"] = json!("data");
+    output["data"] = json!({"api-key": "dGhlaXJz"});
+    let before = world.server.counts().secrets;
+    world.server.put(&path, output.clone());
+    world.run_for(MINUTE).await;
+    assert_eq!(world.published(&act.output()).as_deref(), Some(issued.key.as_str()));
+    let now = world.server.get(&path).expect("it stands");
+    for written in ["annotations", "labels", "uid", "ownerReferences"] {
+        assert!(now["metadata"][written] == output["metadata"][written], "{written} stay");
+    }
+    world.run_for(HOUR).await;
+    assert_eq!(world.server.counts().secrets, before + 1, "it is written once");
+}

@@ -5,7 +5,7 @@ mod others;
 use super::super::fixtures::{context, declaring, silence};
 use super::*;
 use crate::api::Format;
-use crate::policy::{Source, Target, Traits};
+use crate::policy::{Cut, Source, Target, Traits};
 use http::{Method, Request, Response};
 use kube::client::Body;
 use serde_json::json;
@@ -34,7 +34,7 @@ fn seen(ctx: &Context) -> Observed {
     Observed {
         object: Arc::new(object),
         source: Source::Missing,
-        targets: vec![Target { name: OUTPUT.to_owned(), secret: Some(Box::new(secret)) }],
+        targets: vec![Target { name: OUTPUT.to_owned(), secret: Some(Box::new(secret)), cut: Cut::default() }],
         dropped: Vec::new(),
         claimed: std::collections::BTreeSet::new(),
         site: ctx.sites.site(crate::providers::ProviderKind::ZenFlow).clone(),

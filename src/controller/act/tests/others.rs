@@ -1,4 +1,4 @@
-//! What is done about what others do to outputs: how often, and how much of theirs is read?
+//! What is done about what others do to outputs: how often, how much of theirs is read, and what of it stays?
 
 use super::super::super::fixtures::{Asked, owned_by, refusal, server};
 use super::*;
@@ -71,7 +71,7 @@ async fn who_changes_one_output_all_the_time_does_not_keep_another_from_being_re
     seen.object = Arc::new(object);
     let mut attacked = seen.targets[0].secret.clone().unwrap();
     attacked.metadata.name = Some("attacked".to_owned());
-    seen.targets.push(Target { name: "attacked".to_owned(), secret: Some(attacked) });
+    seen.targets.push(Target { name: "attacked".to_owned(), secret: Some(attacked), cut: Cut::default() });
     // One more visit may undo what others did.
     for _ in 0..9 {
         ctx.memory.take_repair("erp", ctx.now()).unwrap();
@@ -103,4 +103,44 @@ async fn of_a_secret_that_came_first_only_the_metadata_is_asked_for() {
         let reads: Vec<_> = told.iter().filter(|asked| asked.method == Method::GET && asked.name == OUTPUT).collect();
         assert!(reads.len() == 1 && reads[0].metadata, "{reads:?}");
     }
+}
+
+/// The output with more written on it than is kept, at this version.
+fn written_on(version: &str) -> Value {
+    json!({
+        "metadata": {
+            "name": OUTPUT, "namespace": "data", "uid": "s", "resourceVersion": version,
+            "ownerReferences": owned_by("erp"), "annotations": {"theirs": "x".repeat(200_000)},
+            "labels": {"team": "data"}, "finalizers": ["example.com/stays"],
+        },
+        "data": {"junk": "anVuaw=="},
+    })
+}
+
+#[tokio::test]
+async fn what_others_wrote_on_an_output_stays_however_much_it_is() {
+    let (ctx, told) = with(|_| (200, written_on("5")));
+    let mut seen = seen(&ctx);
+    seen.targets[0].cut.metadata = true;
+    let done = hand(&ctx, &seen).replace(OUTPUT, rendered()).await;
+    assert!(matches!(done, Ok(Done::Written(_))), "{done:?}");
+    let told = told.lock().unwrap();
+    let written: Vec<_> = told.iter().filter(|asked| asked.method != Method::GET).collect();
+    assert_eq!(written.iter().map(|asked| &asked.method).collect::<Vec<_>>(), [Method::PUT]);
+    let mut expected = written_on("5")["metadata"].clone();
+    for (label, value) in labels("erp") {
+        expected["labels"][label] = json!(value);
+    }
+    assert_eq!(written[0].body["metadata"], expected);
+    assert!(written[0].body["data"].as_object().is_none_or(serde_json::Map::is_empty), "nothing is left in it");
+}
+
+#[tokio::test]
+async fn what_has_changed_since_it_was_looked_at_is_not_written_over() {
+    let (ctx, told) = with(|_| (200, written_on("6")));
+    let mut seen = seen(&ctx);
+    seen.targets[0].cut.metadata = true;
+    let failure = hand(&ctx, &seen).replace(OUTPUT, rendered()).await.expect_err("it has changed");
+    assert_eq!(failure.class(), Class::Conflict);
+    assert_eq!(count(&told, &Method::PUT), 0);
 }

@@ -23,6 +23,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Visits that are under way at shutdown may take so long.
 const DRAIN: Duration = Duration::from_secs(20);
+/// Events that were told are sent within what is left of it, and so long at the least.
+const TOLD: Duration = Duration::from_secs(3);
 /// What is under way when the Lease is lost may take so long: ten seconds of it are over, and others wait for fifteen.
 const LOST: Duration = Duration::from_secs(3);
 
@@ -217,11 +219,14 @@ impl Parts {
         });
         self.metrics.lead(true);
         self.expose(ctx.leading_since);
-        let ended = self.work(ctx, scopes, &fence).await;
+        let (ended, over) = self.work(ctx, scopes, &fence).await;
         self.metrics.lead(false);
         // Events that were told are sent before the Lease is given back; after it was lost they are another's to tell.
         if fence.holds() {
-            let _sent = tokio::time::timeout(LOST, events).await;
+            let left = over.saturating_sub(self.clock.monotonic());
+            if tokio::time::timeout(left.max(TOLD), events).await.is_err() {
+                tracing::warn!("events that were not sent yet are given up");
+            }
         } else {
             events.abort();
         }
@@ -250,8 +255,9 @@ impl Parts {
         self.metrics.observe(Arc::new(StoreSeries { objects, clock: Arc::clone(&self.clock), leading_since }));
     }
 
-    /// Works until told to stop, until a watch ends, or until the Lease is lost.
-    async fn work(&mut self, ctx: Arc<Context>, scopes: Vec<Scope>, fence: &Fence) -> Result<(), Error> {
+    /// Works until told to stop, until a watch ends, or until the Lease is lost. Also says until when the end may last, as
+    /// monotonic time.
+    async fn work(&mut self, ctx: Arc<Context>, scopes: Vec<Scope>, fence: &Fence) -> (Result<(), Error>, Duration) {
         let ending = CancellationToken::new();
         let ends = (Arc::clone(&self.pulse), ending.clone());
         let mut working = JoinSet::new();
@@ -276,11 +282,12 @@ impl Parts {
         };
         ending.cancel();
         let patience = if matches!(outcome, Err(Error::LeadershipLost)) { LOST } else { DRAIN };
+        let over = self.clock.monotonic().saturating_add(patience);
         let drained = tokio::time::timeout(patience, async { while working.join_next().await.is_some() {} }).await;
         if drained.is_err() {
             tracing::warn!("visits that were under way are given up");
         }
-        outcome
+        (outcome, over)
     }
 }
 

@@ -11,6 +11,9 @@ use kube::{Api, Resource};
 use serde::Serialize;
 use std::sync::Arc;
 
+#[cfg(test)]
+mod tests;
+
 /// The resource of a status, as RBAC writes it.
 pub(super) const STATUS: &str = "connectorcredentials/status";
 /// Labels and the like may change so often while a status is on its way; then one looks at all of it again.
@@ -95,7 +98,8 @@ async fn apply_over(
     let mut over = Arc::clone(object);
     for _ in 1..TRIES {
         match apply_once(ctx, &over, status).await {
-            Err(failure) if failure.class() == Class::Conflict => {}
+            // Who does not lead any more is told so as a conflict, too: there is nothing to look for.
+            Err(failure) if failure.class() == Class::Conflict && ctx.fence.holds() => {}
             done => return done,
         }
         over = fresh(ctx, &over).await?;

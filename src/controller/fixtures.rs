@@ -42,6 +42,17 @@ where
     kube::Client::new(service, "data")
 }
 
+/// One that looks at what is asked, and says something of this code: for 400 and more, why not.
+pub(super) fn server(answer: impl Fn(&Request<Body>) -> (u16, Value) + Send + 'static) -> kube::Client {
+    let service = tower::service_fn(move |request: Request<Body>| {
+        let (code, says) = answer(&request);
+        let says = if code < 400 { says } else { json!({"kind": "Status", "status": "Failure", "code": code}) };
+        let answer = Response::builder().status(code).body(Body::from(says.to_string().into_bytes()));
+        std::future::ready(Ok::<_, Infallible>(answer.unwrap()))
+    });
+    kube::Client::new(service, "data")
+}
+
 /// What is asked of an API server: the method, the object's name, and whether its metadata would do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Asked {
@@ -51,8 +62,8 @@ pub(super) struct Asked {
     pub(super) body: Value,
 }
 
-/// An API server that answers each request in its own way, and what it was asked.
-pub(super) fn server(
+/// One that answers each request in its own way, and what it was asked.
+pub(super) fn recording(
     answer: impl Fn(&Asked) -> (u16, Value) + Send + Sync + 'static,
 ) -> (kube::Client, Arc<Mutex<Vec<Asked>>>) {
     let (told, answer) = (Arc::<Mutex<Vec<Asked>>>::default(), Arc::new(answer));

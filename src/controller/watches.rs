@@ -17,6 +17,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
+#[cfg(test)]
+mod tests;
+
 /// The server ends a watch after so long; a dead peer shows a few seconds later.
 const WATCH_SECONDS: u32 = 55;
 /// Objects of a list that come at a time: each credential may take a mebibyte and a half on its way, ...
@@ -297,67 +300,4 @@ fn config(page: u32) -> watcher::Config {
 async fn renewal(name: &str) {
     let spread = crate::policy::jittered(RENEWAL.mul_f64(0.2), name, "renewal");
     let _elapsed = tokio::time::timeout(RENEWAL.saturating_add(spread), std::future::pending::<()>()).await;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::fixtures::{declaring, name, silence, waiting};
-    use super::*;
-    use crate::clock::SystemClock;
-
-    fn seen(queue: &WorkQueue) -> Vec<String> {
-        let next = || {
-            let next = queue.next()?;
-            queue.ended(Arc::clone(&next), None);
-            Some(next.name.clone())
-        };
-        let mut seen: Vec<_> = std::iter::from_fn(next).collect();
-        seen.sort();
-        seen
-    }
-
-    #[tokio::test]
-    async fn when_the_right_to_watch_secrets_is_lost_everybody_is_woken_once() {
-        let queue = waiting();
-        let index: Arc<Index> = Arc::default();
-        let gate = Gate::before(&queue);
-        let watches = Watches {
-            client: silence(),
-            namespace: None,
-            index: Arc::clone(&index),
-            gate: gate.clone(),
-            pulse: Arc::new(Pulse::new(Arc::new(SystemClock::new()))),
-            known: Known::default(),
-            objects: Arc::default(),
-            memory: Arc::new(Memory::new().unwrap()),
-        };
-        for (age, name) in [(0, "one"), (1, "two")] {
-            let _visits = index.note(&declaring(name, age, &[]));
-        }
-        let _visits = watches.saw(Event::InitDone, &mut HashMap::new(), "secrets");
-        gate.open(HashSet::new);
-        assert!(index.is_watched("data"));
-        for woken in [&["one", "two"][..], &[]] {
-            watches.forbidden("secrets");
-            assert!(!index.is_watched("data"));
-            assert_eq!(seen(&queue), woken);
-        }
-        let _visits = watches.saw(Event::InitDone, &mut HashMap::new(), "secrets");
-        watches.forbidden("connectorcredentials");
-        assert!(index.is_watched("data") && seen(&queue).is_empty(), "that is another right");
-    }
-
-    #[test]
-    fn whoever_is_noted_while_the_gate_opens_is_visited() {
-        let queue = waiting();
-        let gate = Gate::before(&queue);
-        gate.visit(vec![name("early")]);
-        assert!(seen(&queue).is_empty(), "it is closed");
-        gate.open(|| {
-            // Too late for the snapshot.
-            gate.visit(vec![name("meanwhile")]);
-            HashSet::from([name("known")])
-        });
-        assert_eq!(seen(&queue), ["known", "meanwhile"]);
-    }
 }

@@ -9,6 +9,7 @@ mod apart;
 mod arena;
 mod crash;
 mod denials;
+mod ending;
 mod freeze;
 mod garbage;
 mod late;

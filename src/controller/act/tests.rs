@@ -2,7 +2,7 @@
 
 mod others;
 
-use super::super::fixtures::{context, declaring, silence};
+use super::super::fixtures::{context, declaring, server, silence};
 use super::*;
 use crate::api::Format;
 use crate::policy::{Cut, Source, Target, Traits};
@@ -119,4 +119,51 @@ async fn a_write_that_nobody_waits_for_any_more_is_one_line_too() {
     assert!(given_up.is_err(), "there is no answer");
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert_eq!(text.lines().filter(|line| line.contains("output perhaps written")).count(), 1, "{text}");
+}
+
+/// An output that others changed, with no repair left; and a new one.
+fn worn_out(ctx: &Context) -> Observed {
+    let mut seen = seen(ctx);
+    let changed = seen.targets[0].secret.as_mut().expect("it is there");
+    changed.metadata.resource_version = Some("6".to_owned());
+    seen.targets.push(Target { name: "new".to_owned(), secret: None, cut: Cut::default() });
+    // Taken ahead of time, none comes back while the test runs.
+    let ahead = crate::policy::after(ctx.now(), Duration::from_secs(10));
+    while ctx.memory.take_repair(seen.uid(), ahead).is_ok() {}
+    seen
+}
+
+fn writing(outputs: &[&str]) -> Decision {
+    let plan = |name: &&str| {
+        let action = if *name == OUTPUT { Move::Replace(rendered()) } else { Move::Create(rendered()) };
+        OutputPlan { name: (*name).to_owned(), format: Format::Env, action }
+    };
+    Decision {
+        findings: Vec::new(),
+        advisories: Vec::new(),
+        outputs: Some(outputs.iter().map(plan).collect()),
+        dropped: Vec::new(),
+        status: crate::api::ConnectorCredentialStatus::default(),
+        notices: Vec::new(),
+        next: None,
+        same_key: true,
+        suspended: false,
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_failed_is_told_of_although_another_output_only_waits() {
+    for (outputs, told) in [
+        (&[OUTPUT, "new"][..], (Verb::Create, false)),
+        (&["new", OUTPUT], (Verb::Create, false)),
+        (&[OUTPUT], (Verb::Update, true)),
+    ] {
+        let ctx = context(server(|_| (403, json!(null))));
+        let (acted, failure) = act(&ctx, &worn_out(&ctx), &mut writing(outputs)).await;
+        let failure = failure.expect("nothing was written");
+        assert_eq!((failure.verb, failure.is_paced()), told, "{outputs:?}");
+        let done: Vec<_> = acted.results.into_iter().map(|result| (result.name, result.done)).collect();
+        let expected = |name: &&str| ((*name).to_owned(), if *name == OUTPUT { Done::Overtaken } else { Done::Failed });
+        assert_eq!(done, outputs.iter().map(expected).collect::<Vec<_>>());
+    }
 }

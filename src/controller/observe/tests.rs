@@ -1,6 +1,6 @@
 //! What is asked for of what stands under an output's name, where no watch tells whose it is?
 
-use super::super::fixtures::{Asked, context, declaring, owned_by, refusal, server};
+use super::super::fixtures::{Asked, context, declaring, owned_by, recording, refusal};
 use super::*;
 use crate::args::SecretWatch;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ async fn observed(listed: Option<&str>, owner: Option<&'static str>) -> (Observe
             json!({"name": name, "namespace": "data", "uid": name, "resourceVersion": "5", "ownerReferences": owners});
         json!({"metadata": meta, "data": {"api-key": "a2V5"}})
     };
-    let (client, told) = server(move |asked| match (asked.name.as_str(), owner) {
+    let (client, told) = recording(move |asked| match (asked.name.as_str(), owner) {
         ("source", _) => (200, secret("source", json!([]))),
         (_, Some(uid)) => (200, secret("out", owned_by(uid))),
         (_, None) => refusal(404, "NotFound"),

@@ -1,12 +1,12 @@
 //! What is done about what others do to outputs: how often, how much of theirs is read, and what of it stays?
 
-use super::super::super::fixtures::{Asked, owned_by, refusal, server};
+use super::super::super::fixtures::{Asked, owned_by, recording, refusal};
 use super::*;
 use serde_json::Value;
 
 /// A credential that is still what was decided about, and these Secrets.
 fn with(secrets: impl Fn(&Asked) -> (u16, Value) + Send + Sync + 'static) -> (Context, Arc<Mutex<Vec<Asked>>>) {
-    let (client, told) = server(move |asked| match asked.name.as_str() {
+    let (client, told) = recording(move |asked| match asked.name.as_str() {
         "erp" => {
             (200, json!({"metadata": {"name": "erp", "namespace": "data", "uid": "erp", "generation": 1}, "spec": {}}))
         }

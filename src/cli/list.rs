@@ -61,11 +61,12 @@ impl List {
         });
         if found.is_empty() && matches!(self.output, Form::Table | Form::Wide) {
             let all = if self.selects() {
-                cluster.list(&api, ListParams::default(), "connectorcredentials").await
+                let all = cluster.list(&api, ListParams::default(), "connectorcredentials").await;
+                all.map_err(|failure| cluster.trouble_in(namespace, &failure, "cannot count ConnectorCredentials"))?
             } else {
-                Ok(found)
+                found
             };
-            for line in self.nothing(namespace, all.map_or(0, |all| all.len()), shown) {
+            for line in self.nothing(namespace, all.len(), shown) {
                 output.note(&line);
             }
             return Ok(Ending::Good);

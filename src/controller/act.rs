@@ -1,7 +1,8 @@
 //! Makes the moves that were decided, on Secrets of ours only. No choice is left here.
 
-use super::Context;
 use super::name::{Name, Sight};
+use super::whole::whole;
+use super::{Context, kept};
 use crate::api::{ConnectorCredential, FIELD_MANAGER, GROUP, OutputStatus, VERSION};
 use crate::error::{Class, Failure, Verb};
 use crate::outputs::{Rendered, labels};
@@ -16,6 +17,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 use kube::Api;
 use kube::api::{DeleteParams, PostParams, Preconditions};
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
+use std::time::Duration;
 
 #[cfg(test)]
 mod tests;
@@ -24,8 +27,7 @@ mod tests;
 /// returned beside the results; the other moves are made all the same.
 pub(super) async fn act(ctx: &Context, seen: &Observed, decision: &mut Decision) -> (Acted, Option<Failure>) {
     let name = Name::of(&seen.object.metadata);
-    let hand =
-        Hand { ctx, seen, secrets: Api::namespaced(ctx.client.clone(), &name.namespace), namespace: name.namespace };
+    let hand = Hand::new(ctx, seen, name.namespace);
     let mut acted = Acted::default();
     let mut failure = None;
     for plan in decision.outputs.iter_mut().flatten() {
@@ -40,7 +42,7 @@ pub(super) async fn act(ctx: &Context, seen: &Observed, decision: &mut Decision)
     }
     let may_go = dropped_may_go(&acted.results);
     for dropped in &decision.dropped {
-        let deleted = if may_go { hand.delete(dropped).await } else { Ok(false) };
+        let deleted = if may_go { hand.let_go(dropped).await } else { Ok(false) };
         match deleted {
             Ok(true) => {}
             Ok(false) => acted.undeleted.push(dropped.clone()),
@@ -79,16 +81,27 @@ struct Hand<'a> {
     seen: &'a Observed,
     secrets: Api<Secret>,
     namespace: String,
+    /// Whether this visit may undo what others did; asked once, so that no output takes another's turn.
+    turn: OnceLock<Result<(), Duration>>,
 }
 
-impl Hand<'_> {
+impl<'a> Hand<'a> {
+    fn new(ctx: &'a Context, seen: &'a Observed, namespace: String) -> Self {
+        Hand { ctx, seen, secrets: Api::namespaced(ctx.client.clone(), &namespace), namespace, turn: OnceLock::new() }
+    }
+
     async fn make(&self, plan: &mut OutputPlan) -> Result<Done, Failure> {
         let existing = self.existing(&plan.name);
         let version = existing.and_then(|secret| secret.metadata.resource_version.clone());
-        let writes = matches!(plan.action, Move::Create(_) | Move::Replace(_) | Move::TakeOver(_) | Move::Recreate(_));
-        if writes && self.was_changed_by_others(&plan.name, version.as_deref()) {
-            let paced = self.ctx.memory.take_repair(self.seen.uid(), self.ctx.now());
-            paced.map_err(Failure::paced)?;
+        let undoes = match plan.action {
+            Move::Create(_) | Move::Replace(_) | Move::TakeOver(_) | Move::Recreate(_) => {
+                self.was_changed_by_others(&plan.name, version.as_deref())
+            }
+            Move::Withdraw => !self.was_published(&plan.name),
+            Move::Settled | Move::Keep | Move::Wait { .. } | Move::Gone | Move::Blocked => false,
+        };
+        if undoes {
+            self.take_turn()?;
         }
         // The rendered bytes are moved into the write.
         let done = match std::mem::replace(&mut plan.action, Move::Settled) {
@@ -161,17 +174,23 @@ impl Hand<'_> {
         self.published(name).is_some()
     }
 
-    /// Whoever changes or deletes an output as fast as it is written gets no war of writes.
+    /// Whoever changes, deletes or makes an output as fast as it is put right gets no war of writes.
+    fn take_turn(&self) -> Result<(), Failure> {
+        let take = || self.ctx.memory.take_repair(self.seen.uid(), self.ctx.now());
+        self.turn.get_or_init(take).map_err(Failure::paced)
+    }
+
     fn was_changed_by_others(&self, name: &str, version: Option<&str>) -> bool {
         self.published(name).is_some_and(|output| version.is_none() || output.resource_version.as_deref() != version)
     }
 
     /// Somebody created it first. Not ours: it stays. Ours: the next visit sees it.
     async fn lost_the_race(&self, name: &str, failure: Failure) -> Result<Done, Failure> {
-        let found = self.secrets.get_opt(name).await.map_err(|error| Failure::new(Verb::Get, "secrets", &error))?;
+        let found = self.secrets.get_metadata_opt(name).await;
+        let found = found.map_err(|error| Failure::new(Verb::Get, "secrets", &error))?;
         let Some(found) = found else { return Err(failure) };
         self.ctx.index.wrote(&Name::new(&self.namespace, name), Sight::of(&found.metadata));
-        match ownership(&found, self.seen.uid()) {
+        match ownership(&kept::of_metadata(found.metadata), self.seen.uid()) {
             Ownership::Foreign => Ok(Done::NotOwned),
             Ownership::Ours => Err(failure),
         }
@@ -180,7 +199,13 @@ impl Hand<'_> {
     /// Replaces the data of the Secret just read; the API server refuses if it has changed since.
     async fn replace(&self, name: &str, rendered: Rendered) -> Result<Done, Failure> {
         let Some(existing) = self.existing(name) else { return self.create(name, rendered).await };
-        let mut secret = existing.clone();
+        let cut = self.seen.target(name).is_some_and(|target| target.cut.metadata);
+        let (mut secret, _alone) = if cut {
+            let (secret, alone) = whole(&self.secrets, existing).await?;
+            (secret, Some(alone))
+        } else {
+            (existing.clone(), None)
+        };
         secret.metadata.labels.get_or_insert_default().extend(labels(self.object_name()));
         secret.data = Some(data(rendered));
         self.overwrite(name, &secret).await
@@ -200,6 +225,15 @@ impl Hand<'_> {
         self.still_wanted().await?;
         let written = self.send((Verb::Update, name), self.secrets.replace(name, &params(), secret).boxed()).await?;
         Ok(self.written(name, &written.metadata))
+    }
+
+    /// Deletes what is not declared any more. What no status lists was put there by somebody else, perhaps in the place of
+    /// what had gone.
+    async fn let_go(&self, name: &str) -> Result<bool, Failure> {
+        if !self.was_published(name) {
+            self.take_turn()?;
+        }
+        self.delete(name).await
     }
 
     /// Deletes a Secret of ours at the version that was read. Returns whether it is gone.

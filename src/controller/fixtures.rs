@@ -9,11 +9,11 @@ use crate::leader::Fence;
 use crate::metrics::Metrics;
 use crate::probe::{Limits, Prober};
 use futures::FutureExt as _;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use kube::client::Body;
 use serde_json::{Value, json};
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 pub(super) fn name(name: &str) -> Name {
     Name::new("data", name)
@@ -51,6 +51,56 @@ pub(super) fn server(answer: impl Fn(&Request<Body>) -> (u16, Value) + Send + 's
         std::future::ready(Ok::<_, Infallible>(answer.unwrap()))
     });
     kube::Client::new(service, "data")
+}
+
+/// What is asked of an API server: the method, the object's name, and whether its metadata would do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub(super) method: Method,
+    pub(super) name: String,
+    pub(super) metadata: bool,
+    pub(super) body: Value,
+}
+
+/// One that answers each request in its own way, and what it was asked.
+pub(super) fn recording(
+    answer: impl Fn(&Asked) -> (u16, Value) + Send + Sync + 'static,
+) -> (kube::Client, Arc<Mutex<Vec<Asked>>>) {
+    let (told, answer) = (Arc::<Mutex<Vec<Asked>>>::default(), Arc::new(answer));
+    let all = Arc::clone(&told);
+    let service = tower::service_fn(move |request: Request<Body>| {
+        let (told, answer) = (Arc::clone(&told), Arc::clone(&answer));
+        async move {
+            let (head, body) = request.into_parts();
+            let body = body.collect_bytes().await.expect("it is in memory");
+            let accept = head.headers.get(http::header::ACCEPT).and_then(|accept| accept.to_str().ok());
+            let asked = Asked {
+                method: head.method,
+                name: head.uri.path().rsplit('/').next().unwrap_or_default().to_owned(),
+                metadata: accept.is_some_and(|accept| accept.contains("PartialObjectMetadata")),
+                body: serde_json::from_slice(&body).unwrap_or_default(),
+            };
+            let (code, mut object) = answer(&asked);
+            if asked.metadata && code == 200 {
+                object = json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": object["metadata"]});
+            }
+            told.lock().unwrap().push(asked);
+            let answer = Response::builder().status(code).body(Body::from(object.to_string().into_bytes()));
+            Ok::<_, Infallible>(answer.expect("an answer"))
+        }
+    });
+    (kube::Client::new(service, "data"), all)
+}
+
+/// What it answers when it refuses.
+pub(super) fn refusal(code: u16, reason: &str) -> (u16, Value) {
+    (code, json!({"kind": "Status", "status": "Failure", "reason": reason, "code": code, "message": ""}))
+}
+
+/// What names this credential as its owner.
+pub(super) fn owned_by(uid: &str) -> Value {
+    json!([{"apiVersion": "connector-operator.io/v1alpha1", "kind": "ConnectorCredential", "name": uid, "uid": uid,
+        "controller": true}])
 }
 
 /// One that never answers.

@@ -1,9 +1,9 @@
 //! What is kept of a Secret that was read? No more than a decision may rest on: whoever writes Secrets chooses their
 //! size, and dozens of visits hold theirs at once.
 
-use crate::api::{Format, KeySecretRef, Output};
+use crate::api::{CREDENTIAL_LABEL, Format, KeySecretRef, MANAGED_BY_LABEL, Output};
 use crate::outputs::largest;
-use crate::policy::{Ownership, ownership, source};
+use crate::policy::{Cut, Ownership, ownership, source};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -38,19 +38,23 @@ pub(super) fn made_of_templates(outputs: Option<&[Output]>) -> usize {
 }
 
 /// Of what stands under an output's name: all of it if it is ours, as it is compared and updated in place. What holds more
-/// than the output ever does is not equal to it: nothing more need be known.
-pub(super) fn of_target(secret: Secret, uid: &str, output: &Output) -> Secret {
+/// than the output ever does is not equal to it: nothing more need be known. Nor of what is written on it, which is read
+/// again before it is written over.
+pub(super) fn of_target(secret: Secret, uid: &str, output: &Output) -> (Secret, Cut) {
     if ownership(&secret, uid) == Ownership::Foreign {
-        return of_metadata(secret.metadata);
+        return (of_metadata(secret.metadata), Cut::default());
     }
     let Secret { mut metadata, data, type_, immutable, .. } = secret;
-    let data = Some(data.filter(|data| fits(data, largest(output))).unwrap_or_default());
-    if written_on(&metadata) > LONG_METADATA {
-        // Without its type it is made anew, and without what was written on it.
-        return Secret { data, ..of_metadata(metadata) };
+    let data = data.unwrap_or_default();
+    let cut = Cut { metadata: written_on(&metadata) > LONG_METADATA, data: !fits(&data, largest(output)) };
+    if cut.metadata {
+        let labels = metadata.labels.take().into_iter().flatten();
+        let ours = labels.filter(|(name, _)| [MANAGED_BY_LABEL, CREDENTIAL_LABEL].contains(&name.as_str()));
+        metadata = ObjectMeta { labels: Some(ours.collect()), ..of_metadata(metadata).metadata };
     }
     metadata.managed_fields = None;
-    Secret { metadata, data, type_, immutable, ..Secret::default() }
+    let data = Some(if cut.data { BTreeMap::new() } else { data });
+    (Secret { metadata, data, type_, immutable, ..Secret::default() }, cut)
 }
 
 fn fits(data: &BTreeMap<String, ByteString>, most: usize) -> bool {
@@ -117,7 +121,7 @@ mod tests {
     fn of_a_foreign_secret_nothing_is_kept_but_which_it_is_and_whose() {
         let owner = |uid: &str| json!([{"apiVersion": "v1", "kind": "ConnectorCredential", "name": "erp", "uid": uid, "controller": true}]);
         let output = Output { secret_name: "it".to_owned(), format: None, env_prefix: None, template: None };
-        let foreign = of_target(secret(&owner("other")), "me", &output);
+        let (foreign, _) = of_target(secret(&owner("other")), "me", &output);
         let expected = json!({"metadata": {
             "name": "it", "namespace": "data", "uid": "s", "resourceVersion": "7", "ownerReferences": owner("other"),
         }});
@@ -128,17 +132,24 @@ mod tests {
     fn of_an_output_nothing_is_kept_that_cannot_have_come_of_it() {
         let owners = json!([{"apiVersion": "v1", "kind": "ConnectorCredential", "name": "erp", "uid": "me", "controller": true}]);
         let output: Output = serde_json::from_value(json!({"secretName": "it"})).unwrap();
-        let kept = of_target(secret(&owners), "me", &output);
-        assert_eq!((kept.data, kept.type_, kept.metadata.annotations), (Some(BTreeMap::new()), None, None));
+        let mut marked = secret(&owners);
+        marked.metadata.labels =
+            Some([CREDENTIAL_LABEL, "team"].map(|name| (name.to_owned(), "erp".to_owned())).into());
+        let (kept, cut) = of_target(marked, "me", &output);
+        assert_eq!(cut, Cut { metadata: true, data: true });
+        assert_eq!((kept.data, kept.metadata.annotations), (Some(BTreeMap::new()), None));
+        assert_eq!(kept.type_.as_deref(), Some("Opaque"), "it need not be made anew");
+        assert_eq!(kept.metadata.labels, Some([(CREDENTIAL_LABEL.to_owned(), "erp".to_owned())].into()));
         assert_eq!(kept.metadata.owner_references, secret(&owners).metadata.owner_references);
 
         let mut small = secret(&owners);
         small.metadata.annotations = Some([("team".to_owned(), "data".to_owned())].into());
         small.data.as_mut().unwrap().remove("other");
-        assert_eq!(of_target(small.clone(), "me", &output), small);
+        assert_eq!(of_target(small.clone(), "me", &output), (small.clone(), Cut::default()));
         let value = |n: usize| (n.to_string(), ByteString(vec![b'x']));
         small.data = Some((0..=MANY_VALUES).map(value).collect());
-        assert_eq!(of_target(small.clone(), "me", &output).data, Some(BTreeMap::new()));
+        let (many, cut) = of_target(small.clone(), "me", &output);
+        assert_eq!((many.data, cut), (Some(BTreeMap::new()), Cut { metadata: false, data: true }));
 
         // A template makes as much as it says, and no more.
         let text = "x".repeat(900_000);
@@ -147,7 +158,7 @@ mod tests {
         let output: Output = serde_json::from_value(output).unwrap();
         small.data = secret(&owners).data;
         small.data.as_mut().unwrap().remove("expires-at");
-        assert_eq!(of_target(small.clone(), "me", &output), small);
+        assert_eq!(of_target(small.clone(), "me", &output), (small.clone(), Cut::default()));
         assert!(made_of_templates(Some(&[output])) > 900_000);
     }
 

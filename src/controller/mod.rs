@@ -26,6 +26,7 @@ mod slim;
 mod status;
 mod turns;
 mod watches;
+mod whole;
 mod wire;
 mod work;
 mod work_queue;

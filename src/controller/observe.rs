@@ -6,11 +6,16 @@ use crate::api::{ConditionType, Conditions, ConnectorCredential, KeySecretRef, O
 use crate::credential::Key;
 use crate::error::{Class, Failure, Verb};
 use crate::outputs::token_in;
-use crate::policy::{Observed, Ownership, Source, Target, Traits, declared_outputs, is_claimed, ownership, source};
+use crate::policy::{
+    Cut, Observed, Ownership, Source, Target, Traits, declared_outputs, is_claimed, ownership, source,
+};
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
 use std::sync::Arc;
+
+#[cfg(test)]
+mod tests;
 
 /// Secrets that are not declared any more and are looked at in one visit.
 pub(super) const DROPPED_AT_ONCE: usize = 32;
@@ -73,8 +78,8 @@ fn learn(ctx: &Context, name: &Name, found: Option<&ObjectMeta>) {
 async fn read_targets(ctx: &Context, seen: &mut Observed, secrets: &Api<Secret>, name: &Name) -> Result<(), Failure> {
     let declared = declared_outputs(&seen.object);
     for output in &declared {
-        let secret = read_target(ctx, seen, (secrets, name), output).await?;
-        seen.targets.push(Target { name: output.secret_name.clone(), secret });
+        let (secret, cut) = read_target(ctx, seen, (secrets, name), output).await?.unzip();
+        seen.targets.push(Target { name: output.secret_name.clone(), secret, cut: cut.unwrap_or_default() });
     }
     let is_declared = |other: &String| declared.iter().any(|output| output.secret_name == *other);
     let source = &wanted(seen).name;
@@ -82,7 +87,7 @@ async fn read_targets(ctx: &Context, seen: &mut Observed, secrets: &Api<Secret>,
     let others = others.filter(|other| !ctx.is_absent(&Name::new(&name.namespace, other)));
     for other in few_of(seen, others.collect()) {
         let secret = read_metadata(ctx, secrets, &Name::new(&name.namespace, &other)).await?;
-        seen.dropped.push(Target { name: other, secret });
+        seen.dropped.push(Target { name: other, secret, cut: Cut::default() });
     }
     Ok(())
 }
@@ -99,25 +104,39 @@ fn few_of(seen: &Observed, mut dropped: Vec<String>) -> Vec<String> {
     dropped
 }
 
-/// What others have put there is not read: where the watch knows no owner of ours, whose it is now is asked first.
+/// What others have put there is not read: unless it is known to be ours, whose it is now is asked first.
 async fn read_target(
     ctx: &Context,
     seen: &Observed,
     (secrets, name): (&Api<Secret>, &Name),
     output: &Output,
-) -> Result<Option<Box<Secret>>, Failure> {
+) -> Result<Option<(Box<Secret>, Cut)>, Failure> {
     let target = &Name::new(&name.namespace, &output.secret_name);
     if ctx.is_absent(target) {
         return Ok(None);
     }
-    if ctx.watches_secrets(&name.namespace) && !ctx.index.owns(name, &target.name) {
+    let known_as_ours = if ctx.watches_secrets(&name.namespace) {
+        ctx.index.owns(name, &target.name)
+    } else {
+        was_written(seen, &target.name)
+    };
+    if !known_as_ours {
         let found = read_metadata(ctx, secrets, target).await?;
         if found.as_ref().is_none_or(|secret| ownership(secret, seen.uid()) == Ownership::Foreign) {
-            return Ok(found);
+            return Ok(found.map(|secret| (secret, Cut::default())));
         }
     }
     let found = read(ctx, secrets, target).await?;
-    Ok(found.map(|secret| Box::new(kept::of_target(*secret, seen.uid(), output))))
+    Ok(found.map(|secret| {
+        let (secret, cut) = kept::of_target(*secret, seen.uid(), output);
+        (Box::new(secret), cut)
+    }))
+}
+
+/// Whether the status names a version of it that is ours.
+fn was_written(seen: &Observed, name: &str) -> bool {
+    let mut outputs = seen.object.status.iter().flat_map(|status| &status.outputs);
+    outputs.any(|output| output.secret_name == name && output.resource_version.is_some())
 }
 
 /// Whose it is says whether it goes: nobody asks what it holds.

@@ -60,7 +60,10 @@ fn active(seen: &Observed, decision: &Decision, acted: &Acted, stored: &[Conditi
     let mut findings = decision.findings.clone();
     if seen.object.spec.publish_policy != Some(PublishPolicy::Never) {
         findings.push(match &decision.outputs {
-            Some(_) if published::overtaken(&acted.results) => published::stored(stored),
+            Some(_) if published::overtaken(&acted.results) => {
+                let wrong = published::wrong_beside(&acted.results, is_proved(&findings));
+                wrong.unwrap_or_else(|| published::stored(stored))
+            }
             Some(_) => published::worst(&acted.results, is_proved(&findings)),
             None => published::stored(stored),
         });

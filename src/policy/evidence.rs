@@ -11,7 +11,7 @@ use super::publishing::{Beside, existing, material, same_data};
 use super::seen::Observed;
 use crate::api::Output;
 use crate::credential::Key;
-use crate::outputs::{render, token_in};
+use crate::outputs::{Rendered, render, token_in};
 
 /// A key that nobody has.
 const ANOTHER: &[u8] = b"no-provider-issued-this";
@@ -28,22 +28,36 @@ pub(super) fn still_published(seen: &Observed, key: &Key) -> bool {
     known.is_some_and(|known| known.published_time.is_some()) && !shown.is_empty() && shown.iter().all(|made| *made)
 }
 
-/// Whether the bytes of the output show that it was made of this key.
-pub(super) fn shows(seen: &Observed, output: &Output, key: &Key) -> bool {
-    made_of(seen, output, key) == Some(true)
+/// Whether some value of the output is what this key makes of it, and another would not, whatever others have put beside
+/// it. If so much was put there that nobody can tell, it counts as this one: a refused key must not hide behind junk.
+pub(super) fn carries(seen: &Observed, output: &Output, key: &Key) -> bool {
+    let Some((made, other)) = made_of_either(seen, output, key).filter(|(made, other)| made.data != other.data) else {
+        return false;
+    };
+    let stored = existing(seen, output).and_then(|secret| secret.data.as_ref());
+    let stands = |name: &String| stored.and_then(|data| data.get(name)).map(|bytes| bytes.0.as_slice());
+    let mut telling = made.data.iter().filter(|(name, value)| other.data.get(*name) != Some(value));
+    seen.target(&output.secret_name).is_some_and(|target| target.cut.data)
+        || telling.any(|(name, value)| stands(name) == Some(value.as_slice()))
 }
 
-/// Whether the output was made of this key: with the expiry that was known then, and with whatever token stands in it,
-/// be it one that has ended since. `None`: it would be the same with any other.
+/// Whether the output was made of this key, and holds nothing else. `None`: it would be the same with any other.
 fn made_of(seen: &Observed, output: &Output, key: &Key) -> Option<bool> {
-    let (Some(secret), Some(provider)) = (existing(seen, output), seen.provider()) else { return Some(false) };
+    let (Some(secret), Some((made, other))) = (existing(seen, output), made_of_either(seen, output, key)) else {
+        return Some(false);
+    };
+    (made.data != other.data).then(|| same_data(secret, &made))
+}
+
+/// What is made of this key, and what of another: with the expiry that was known when the output was written, and with
+/// whatever token stands in it, be it one that has ended since.
+fn made_of_either(seen: &Observed, output: &Output, key: &Key) -> Option<(Rendered, Rendered)> {
+    let (secret, provider) = (existing(seen, output)?, seen.provider()?);
     let expiration = seen.object.status.as_ref().and_then(|status| status.expiration.as_ref());
     let expires_at = expiration.and_then(|known| known.time.as_ref()).map(|time| time.0);
     let data = secret.data.as_ref().filter(|_| provider.profile().mints_token);
     let stored = token_in(output, |name| data?.get(name).map(|value| value.0.as_slice()));
     let token = stored.as_ref().or(seen.traits.token.as_deref());
     let with = |key: &Key| render(output, &material(seen, provider, key, Beside { token, expires_at })).ok();
-    let (Some(made), Ok(another)) = (with(key), Key::parse(ANOTHER)) else { return Some(false) };
-    let differs = with(&another).is_some_and(|other| other.data != made.data);
-    differs.then(|| same_data(secret, &made))
+    Some((with(key)?, with(&Key::parse(ANOTHER).ok()?)?))
 }

@@ -3,7 +3,7 @@
 
 mod steps;
 
-use super::{Acted, Notice, Plan, after};
+use super::{Acted, Cut, Notice, Plan, after};
 use crate::api::{ConditionType, Conditions, ConnectorCredential, ConnectorCredentialStatus, Reason};
 use crate::credential::AccessToken;
 use crate::providers::{Access, Doubt, Proof, Rejection, Scope, Site, Verdict};
@@ -73,6 +73,8 @@ pub(super) struct World {
     pub(super) source: Option<Secret>,
     pub(super) denied: bool,
     pub(super) targets: BTreeMap<String, Secret>,
+    /// What is not kept of any of them.
+    pub(super) cut: Cut,
     pub(super) claimed: BTreeSet<String>,
     pub(super) site: Site,
     pub(super) now: Timestamp,
@@ -112,6 +114,7 @@ impl World {
             source: None,
             denied: false,
             targets: BTreeMap::new(),
+            cut: Cut::default(),
             claimed: BTreeSet::new(),
             site: Site::default(),
             now,
@@ -222,6 +225,12 @@ impl World {
     pub(super) fn publishes(&self, text: &str) -> bool {
         let values = self.targets.values().filter_map(|secret| secret.data.as_ref()).flat_map(BTreeMap::values);
         values.map(|value| String::from_utf8_lossy(&value.0)).any(|value| value.contains(text))
+    }
+
+    /// Somebody adds a value to an output.
+    pub(super) fn pad(&mut self, name: &str) {
+        let secret = self.targets.get_mut(name).unwrap();
+        secret.data.get_or_insert_default().insert("junk".to_owned(), ByteString(b"junk".to_vec()));
     }
 
     pub(super) fn foreign(&mut self, name: &str) {

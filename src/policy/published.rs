@@ -64,6 +64,14 @@ pub(super) fn overtaken(results: &[OutputResult]) -> bool {
     results.iter().any(|result| result.done == Done::Overtaken)
 }
 
+/// What is wrong with the outputs that nothing happened to, whatever comes of the others.
+pub(super) fn wrong_beside(results: &[OutputResult], proved: bool) -> Option<Finding> {
+    let settled = results.iter().filter(|result| result.done != Done::Overtaken).cloned().collect::<Vec<_>>();
+    let found = worst(&settled, proved);
+    // An output that is to be withdrawn, and stands still, is not withdrawn.
+    Some(found).filter(|found| found.status == Status::False && found.reason != Reason::Withdrawn)
+}
+
 /// The worst of the outputs. `proved`: the key is proved, so that what is missing is a token.
 pub(super) fn worst(results: &[OutputResult], proved: bool) -> Finding {
     let find = |test: fn(&Done) -> bool| results.iter().find(|result| test(&result.done));

@@ -1,6 +1,6 @@
 //! What should stand under each output's name? Only proved bytes, and never over a Secret that is not ours.
 
-use super::evidence::shows;
+use super::evidence::carries;
 use super::message;
 use super::ownership::{Ownership, ownership};
 use super::seen::{Observed, Target};
@@ -136,12 +136,12 @@ fn movement(seen: &Observed, output: &Output, carriage: &Carriage<'_>, material:
     match (existing, carriage) {
         (existing, Carriage::Proved { .. }) => match (existing, material.and_then(|made| render(output, made).ok())) {
             (None, Some(rendered)) => Move::Create(rendered),
-            (Some(secret), Some(rendered)) => difference(seen, output, secret, rendered),
+            (Some(secret), Some(rendered)) => difference(seen, target, secret, rendered),
             // A token that the format cannot hold: any other such value is a violation.
             (existing, None) => unproved(seen, output, existing),
         },
         (Some(_), Carriage::Refused { key, everywhere })
-            if (*everywhere && was_written(seen, &output.secret_name)) || shows(seen, output, key) =>
+            if (*everywhere && was_written(seen, &output.secret_name)) || carries(seen, output, key) =>
         {
             Move::Withdraw
         }
@@ -168,15 +168,15 @@ fn was_written(seen: &Observed, name: &str) -> bool {
     status.is_some_and(|status| status.outputs.iter().any(|output| output.secret_name == name))
 }
 
-fn difference(seen: &Observed, output: &Output, secret: &Secret, rendered: Rendered) -> Move {
+fn difference(seen: &Observed, target: &Target, secret: &Secret, rendered: Rendered) -> Move {
     if secret.type_.as_deref() != Some(rendered.secret_type) || secret.immutable == Some(true) {
         return Move::Recreate(rendered);
     }
     let name = seen.object.metadata.name.as_deref().unwrap_or_default();
     let (ours, stored) = (labels(name), secret.metadata.labels.as_ref());
     // A process may have died between creating it and saying so; anybody else may have planted it, marked for others.
-    let bare = stored == Some(&ours) && is_bare(&secret.metadata);
-    if !bare && !was_written(seen, &output.secret_name) {
+    let bare = stored == Some(&ours) && is_bare(&secret.metadata) && !target.cut.metadata;
+    if !bare && !was_written(seen, &target.name) {
         return Move::TakeOver(rendered);
     }
     let labelled = ours.iter().all(|(label, value)| stored.and_then(|all| all.get(label)) == Some(value));

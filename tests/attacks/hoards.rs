@@ -126,7 +126,7 @@ async fn a20_large_foreign_secrets_under_the_names_of_outputs_cost_little_memory
 /// Planted as its own under every name that it declares: they are compared with what would be written.
 #[tokio::test(flavor = "multi_thread")]
 async fn a20_large_secrets_planted_as_a_credentials_own_outputs_cost_little_memory() {
-    let number = if super::full_length() { 64 } else { 24 };
+    let number = if crate::support::full_length() { 64 } else { 24 };
     let (mut stage, other) = stage("planted").await;
     let key = stage.wrong_key(Provider::ZenFlow);
     stage.put_secret("key", &[("api-key", &key)]).await;

@@ -49,11 +49,6 @@ fn shows(status: &ConnectorCredentialStatus, condition: ConditionType) -> String
     shown(status, condition).unwrap_or_default()
 }
 
-/// Whether the tests that are long take their full length: `FULL_LENGTH=1 cargo test`.
-fn full_length() -> bool {
-    std::env::var_os("FULL_LENGTH").is_some_and(|full| !full.is_empty())
-}
-
 /// Lets real time pass.
 pub(super) async fn pass(time: Duration) {
     tokio::time::sleep(time).await;

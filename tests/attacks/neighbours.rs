@@ -1,8 +1,8 @@
 //! One tenant with very many objects: whoever else has one is served as if they were alone.
 
-use super::full_length;
 use crate::simulator::{Fault, LedgerFilter, Misbehaviour, NewKey, Provider};
 use crate::support::await_object::await_object;
+use crate::support::full_length;
 use crate::support::stage::{SOON, Stage, is};
 use connector_operator::api::{ConditionType, ConnectorCredential};
 use futures::{StreamExt as _, stream};

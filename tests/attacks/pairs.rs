@@ -1,8 +1,8 @@
 //! Many tenants at once: each gets the verdict and the outputs of its own key, over a connection of its own.
 
-use super::full_length;
 use crate::simulator::{Fault, LedgerFilter, Misbehaviour, NewKey, Provider};
 use crate::support::await_object::await_object;
+use crate::support::full_length;
 use crate::support::stage::{SOON, Stage, get, is, value};
 use connector_operator::api::{ConditionType, ConnectorCredential};
 use serde_json::{Value, json};

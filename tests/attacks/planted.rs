@@ -1,5 +1,5 @@
 //! A Secret that says that a credential owns it, put there by somebody who may create Secrets and not read them: it
-//! carries no key anywhere with what he wrote on it.
+//! carries no key anywhere with what he wrote on it. Nor is it deleted as often as he likes to make it.
 
 use super::{proved, shows, world};
 use crate::controller::cast::{self, Act};
@@ -8,6 +8,7 @@ use crate::verdicts::api_server::{credential_path, secret_path};
 use crate::verdicts::world::{HOUR, MINUTE, World};
 use connector_operator::api::ConditionType;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// What tells others to copy a Secret, keeps it, or has it deleted with something else.
 fn marks() -> [(&'static str, Value); 4] {
@@ -82,4 +83,62 @@ async fn a07_an_output_whose_creation_was_not_told_is_found_again_and_not_writte
         assert_eq!(world.server.get(&secret_path(&act.output())), before, "{}: it is as it was made", act.name);
         assert_eq!(world.status(act.name).outputs.len(), 1, "{}: and named again", act.name);
     }
+}
+
+/// Somebody makes this Secret fifty times a second for ten seconds. Returns how often Secrets were written for it.
+async fn make_again(world: &mut World, name: &str, secret: &Value) -> usize {
+    let before = world.server.counts().secrets;
+    for _ in 0..500 {
+        world.server.put(&secret_path(name), secret.clone());
+        world.run_for(Duration::from_millis(20)).await;
+    }
+    let written = world.server.counts().secrets - before;
+    world.run_for(Duration::from_secs(2)).await;
+    assert!(world.server.get(&secret_path(name)).is_none(), "once he leaves off, it is gone");
+    written
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a28_what_somebody_makes_fifty_times_a_second_is_deleted_once_a_second() {
+    let act = cast::inflow();
+    let mut deleted = Vec::new();
+    // An output that was withdrawn, with the refused key in it.
+    let (mut world, issued) = proved(&act).await;
+    world.declare(act.name, &act.spec_with("rejectionPolicy", json!("Withdraw")));
+    world.settle().await;
+    let output = world.server.get(&secret_path(&act.output())).expect("it is published");
+    assert!(world.simulator.revoke_key(&issued.id));
+    world.run_for(3 * HOUR).await;
+    assert_eq!(shows(&world.status(act.name), ConditionType::Published), "-Withdrawn");
+    deleted.push(make_again(&mut world, &act.output(), &output).await);
+    // One that is not declared any more.
+    let (mut world, _) = proved(&act).await;
+    let output = world.server.get(&secret_path(&act.output())).expect("it is published");
+    world.declare(act.name, &act.spec_with("outputs", json!([{"secretName": "other"}])));
+    world.run_for(MINUTE).await;
+    assert!(world.server.get(&secret_path(&act.output())).is_none(), "it is not declared any more");
+    deleted.push(make_again(&mut world, &act.output(), &output).await);
+    assert_eq!(world.status(act.name).outputs.len(), 1, "the other stands");
+    assert!(deleted.iter().all(|count| (10..=21).contains(count)), "ten at once, then one a second: {deleted:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_users_wrote_on_an_output_stays_when_its_data_is_put_right_however_much_it_is() {
+    let act = cast::inflow();
+    let (mut world, issued) = proved(&act).await;
+    let path = secret_path(&act.output());
+    let mut output = world.server.get(&path).expect("it is published");
+    output["metadata"]["annotations"] = json!({"theirs": "x".repeat(200_000)});
+    output["metadata"]["labels"]["team"] = json!("data");
+    output["data"] = json!({"api-key": "dGhlaXJz"});
+    let before = world.server.counts().secrets;
+    world.server.put(&path, output.clone());
+    world.run_for(MINUTE).await;
+    assert_eq!(world.published(&act.output()).as_deref(), Some(issued.key.as_str()));
+    let now = world.server.get(&path).expect("it stands");
+    for written in ["annotations", "labels", "uid", "ownerReferences"] {
+        assert!(now["metadata"][written] == output["metadata"][written], "{written} stay");
+    }
+    world.run_for(HOUR).await;
+    assert_eq!(world.server.counts().secrets, before + 1, "it is written once");
 }

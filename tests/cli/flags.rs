@@ -139,6 +139,33 @@ fn a_cluster_without_the_definition_is_told_what_to_install() {
 }
 
 #[test]
+fn where_it_cannot_be_counted_how_many_there_are_nobody_says_that_there_are_none() {
+    let directory = tempfile::tempdir().expect("there is a temporary directory");
+    let (listener, kubeconfig) = silent(directory.path());
+    // Nothing matches, and the question without the selector is refused.
+    std::thread::spawn(move || {
+        for mut connection in listener.incoming().flatten() {
+            let mut request = [0; 8192];
+            let length = connection.read(&mut request).unwrap_or_default();
+            let matching = String::from_utf8_lossy(&request[..length]).contains("labelSelector=");
+            let (code, body) = if matching {
+                ("200 OK", json!({"kind": "List", "apiVersion": "v1", "metadata": {}, "items": []}))
+            } else {
+                ("403 Forbidden", json!({"kind": "Status", "status": "Failure", "reason": "Forbidden", "code": 403}))
+            };
+            let (head, body) = (format!("HTTP/1.1 {code}\r\nconnection: close"), body.to_string());
+            drop(connection.write_all(format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).as_bytes()));
+        }
+    });
+    let run = ctl(&["list", "-l", "team=data", "--kubeconfig", &kubeconfig]).ended(1);
+    assert!(
+        run.err.contains("cannot count ConnectorCredentials") && !run.all().contains("No Connector"),
+        "{}",
+        run.all()
+    );
+}
+
+#[test]
 fn a_request_takes_no_longer_than_it_may() {
     let directory = tempfile::tempdir().expect("there is a temporary directory");
     let (_listener, kubeconfig) = silent(directory.path());

@@ -10,6 +10,8 @@ use std::path::Path;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
+use crate::support::full_length;
+
 #[path = "../../fuzz/targets.rs"]
 #[expect(unreachable_pub, reason = "a module of two programs")]
 mod targets;
@@ -90,9 +92,8 @@ fn inputs() -> impl Strategy<Value = Vec<u8>> {
 
 #[test]
 fn no_input_breaks_or_deceives_a_parser_or_is_repeated_by_it() {
-    let full = std::env::var_os("FULL_LENGTH").is_some_and(|full| !full.is_empty());
     for (name, target) in targets::ALL {
-        let cases = if full { 200_000 } else { 2_000 };
+        let cases = if full_length() { 200_000 } else { 2_000 };
         let config = Config { cases, failure_persistence: None, ..Config::default() };
         let outcome = TestRunner::new(config).run(&inputs(), |input| {
             target(&input);

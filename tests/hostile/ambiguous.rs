@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use super::proxy::{Fault, Refusal, Rule, Seen};
 use super::scene::{STATUS, Scene, exchanges, is_write};
 use super::state::{State, differences, end_state};
-use crate::lifecycle::full_length;
 use crate::simulator::{IssuedKey, LedgerFilter, NewKey, Provider};
 use crate::support::await_object::{await_gone, await_object};
+use crate::support::full_length;
 use crate::support::stage::{SOON, is, is_current, value};
 use connector_operator::api::ConditionType;
 

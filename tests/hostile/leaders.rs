@@ -89,7 +89,7 @@ async fn a21_writes_that_are_denied_for_a_while_cost_one_exchange() {
     scene.play(&act).await;
     let mark = scene.proxy.mark();
     scene.proxy.until(mark, |_| true).await;
-    pass(if crate::lifecycle::full_length() { 300 } else { 6 }).await;
+    pass(if crate::support::full_length() { 300 } else { 6 }).await;
     assert_eq!(exchanges(&scene.stage, None), 1);
     assert!(scene.stage.secret(&act.output()).await.is_none(), "nothing can be written");
     scene.proxy.clear();

@@ -14,9 +14,9 @@ use super::crash::STILL;
 use super::scene::{Scene, quiet_of};
 use super::state::{Masks, State, end_state};
 use crate::controller::cast::{self, Act};
-use crate::lifecycle::full_length;
 use crate::simulator::IssuedKey;
 use crate::support::await_object::{await_gone, await_object};
+use crate::support::full_length;
 use crate::support::stage::{SOON, is, is_current, value};
 
 /// A claim that nobody took up is waited out: a minute, and a loaded machine.

@@ -8,11 +8,6 @@ use crate::support::stage::Stage;
 use connector_operator::api::{ConnectorCredential, ValidationStatus};
 use std::time::{Duration, Instant};
 
-/// Whether the tests that wait take their full length: `FULL_LENGTH=1 cargo test`.
-pub(crate) fn full_length() -> bool {
-    std::env::var_os("FULL_LENGTH").is_some_and(|full| !full.is_empty())
-}
-
 fn validation(object: &ConnectorCredential) -> ValidationStatus {
     object.status.as_ref().and_then(|status| status.validation.clone()).unwrap_or_default()
 }

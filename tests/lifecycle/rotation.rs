@@ -1,11 +1,12 @@
 //! A rotation costs no workload anything: readers hold a key that works at every moment, and no verdict is taken for
 //! one on another key.
 
-use super::{full_length, pass};
+use super::pass;
 use crate::controller::cast::{self, Act};
 use crate::outputs::clients;
 use crate::simulator::{Fault, IssuedKey, LedgerFilter, Misbehaviour, Provider};
 use crate::support::await_object::await_object;
+use crate::support::full_length;
 use crate::support::stage::{SOON, Stage, is, value};
 use connector_operator::api::{ConditionType, Conditions, ConnectorCredential, ConnectorCredentialStatus};
 use futures::future::join_all;

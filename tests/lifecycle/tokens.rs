@@ -1,13 +1,14 @@
 //! Aventri's tokens: readers always hold one that serves, and each need costs one exchange, whatever is restarted,
 //! killed or doubled.
 
-use super::{calls, full_length, pass, until, validation};
+use super::{calls, pass, until, validation};
 use crate::controller::cast::{self, Act};
 use crate::outputs::clients;
 use crate::simulator::{
     AventriSwitches, Fault, LedgerFilter, Misbehaviour, NewKey, Placement, Provider, Simulator, Switches,
 };
 use crate::support::await_object::await_object;
+use crate::support::full_length;
 use crate::support::stage::{SOON, Stage, is, value};
 use connector_operator::api::{ConditionType, ConnectorCredential};
 use futures::future::join_all;

@@ -14,3 +14,8 @@ pub(crate) mod logged;
 pub(crate) mod operator;
 pub(crate) mod rights;
 pub(crate) mod stage;
+
+/// Whether long stories take their full length: `FULL_LENGTH=1 cargo test`.
+pub(crate) fn full_length() -> bool {
+    std::env::var_os("FULL_LENGTH").is_some_and(|full| !full.is_empty())
+}

@@ -70,7 +70,7 @@ const FULL_LENGTH: &str = "
 
 The suite also runs the released binary against a real API server: a Secret that flips ten times a second, a restart with
 many healthy credentials, a quiet time without a write, a hanging provider beside a good one. `cargo test` plays them
-short; `CONNECTOR_OPERATOR_TESTS=full cargo test --test suite verdicts::live` plays them at full length: a minute of
+short; `FULL_LENGTH=1 cargo test --test suite verdicts::live` plays them at full length: a minute of
 flipping, 1,000 credentials, ten quiet minutes.
 ";
 

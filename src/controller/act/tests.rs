@@ -1,9 +1,11 @@
 //! What is sent when another process comes to lead, or the visit ends, in the middle of a move?
 
+mod others;
+
 use super::super::fixtures::{context, declaring, server, silence};
 use super::*;
 use crate::api::Format;
-use crate::policy::{Source, Target, Traits};
+use crate::policy::{Cut, Source, Target, Traits};
 use http::{Method, Request, Response};
 use kube::client::Body;
 use serde_json::json;
@@ -32,7 +34,7 @@ fn seen(ctx: &Context) -> Observed {
     Observed {
         object: Arc::new(object),
         source: Source::Missing,
-        targets: vec![Target { name: OUTPUT.to_owned(), secret: Some(Box::new(secret)) }],
+        targets: vec![Target { name: OUTPUT.to_owned(), secret: Some(Box::new(secret)), cut: Cut::default() }],
         dropped: Vec::new(),
         claimed: std::collections::BTreeSet::new(),
         site: ctx.sites.site(crate::providers::ProviderKind::ZenFlow).clone(),
@@ -42,7 +44,7 @@ fn seen(ctx: &Context) -> Observed {
 
 fn hand<'a>(ctx: &'a Context, seen: &'a Observed) -> Hand<'a> {
     let namespace = "data".to_owned();
-    Hand { ctx, seen, secrets: Api::namespaced(ctx.client.clone(), &namespace), namespace }
+    Hand::new(ctx, seen, namespace)
 }
 
 fn rendered() -> Rendered {
@@ -124,7 +126,7 @@ fn worn_out(ctx: &Context) -> Observed {
     let mut seen = seen(ctx);
     let changed = seen.targets[0].secret.as_mut().expect("it is there");
     changed.metadata.resource_version = Some("6".to_owned());
-    seen.targets.push(Target { name: "new".to_owned(), secret: None });
+    seen.targets.push(Target { name: "new".to_owned(), secret: None, cut: Cut::default() });
     // Taken ahead of time, none comes back while the test runs.
     let ahead = crate::policy::after(ctx.now(), Duration::from_secs(10));
     while ctx.memory.take_repair(seen.uid(), ahead).is_ok() {}

@@ -1,8 +1,8 @@
 //! Outputs take proved bytes only, stay when in doubt, and are never somebody else's.
 
-use crate::api::{ConditionType, Format, OutputStatus, Reason};
+use crate::api::{ConditionType, Conditions, Format, OutputStatus, Reason};
 use crate::policy::fixtures::*;
-use crate::policy::{Acted, Done, OutputResult, dropped_may_go, published};
+use crate::policy::{Acted, Done, OutputResult, conclude, decide, dropped_may_go, published};
 use k8s_openapi::ByteString;
 use serde_json::json;
 
@@ -120,6 +120,74 @@ fn what_was_put_back_and_refused_is_withdrawn_too() {
     world.pass(MINUTE).visit();
     world.expect("KeyRejected!/Withdrawn");
     assert!(!world.visit().changed);
+}
+
+#[test]
+fn a_refused_key_does_not_hide_behind_what_others_put_beside_it() {
+    for format in ["Binding", "Env", "Dotenv", "HTTP", "Curl", "Nexla"] {
+        for cut in [false, true] {
+            let mut world = World::new();
+            world.edit(json!({"outputs": [{"secretName": "out", "format": format}], "rejectionPolicy": "Withdraw"}));
+            world.visit();
+            world.put_key(NEW_KEY);
+            world.says = Silent;
+            world.pass(MINUTE).visit();
+            world.pad("out");
+            if cut {
+                world.targets.get_mut("out").unwrap().data = None;
+                world.cut.data = true;
+            }
+            world.put_key(OLD_KEY);
+            world.says = No;
+            world.pass(MINUTE).visit();
+            assert_eq!(world.summary(), "KeyRejected!/Withdrawn", "{format}, cut: {cut}");
+            assert!(world.targets.is_empty(), "{format}, cut: {cut}");
+        }
+    }
+}
+
+#[test]
+fn what_others_put_beside_a_good_key_does_not_withdraw_it_for_another() {
+    let mut world = World::accepted();
+    world.edit(json!({"rejectionPolicy": "Withdraw"}));
+    world.put_key(NEW_KEY);
+    world.says = No;
+    world.pad("out");
+    world.pass(MINUTE).visit();
+    world.expect("KeyRejected!/LastKnownGood");
+    assert!(world.publishes(OLD_KEY));
+}
+
+#[test]
+fn an_output_of_ours_on_which_much_is_written_stays_as_it_is_and_a_planted_one_is_made_ours() {
+    let mut world = World::accepted();
+    world.cut.metadata = true;
+    assert!(!world.visit().changed);
+    let version = world.targets["out"].metadata.resource_version.clone();
+    world.object.status.as_mut().unwrap().outputs.clear();
+    world.visit();
+    assert_ne!(world.targets["out"].metadata.resource_version, version, "nobody knows that it was written");
+}
+
+#[test]
+fn what_is_wrong_with_an_output_is_told_also_while_another_is_not_looked_at() {
+    let mut world = two();
+    world.visit();
+    world.expect("Ready/Published");
+    let seen = world.observe();
+    for (other, expected) in [
+        (Done::NotOwned, Reason::TargetNotOwned),
+        (Done::Failed, Reason::WriteFailed),
+        (Done::Unchanged(None), Reason::Published),
+        (Done::Withdrawn, Reason::Published),
+    ] {
+        let result =
+            |(name, done): (&str, &Done)| OutputResult { name: name.into(), format: Format::Env, done: done.clone() };
+        let results = [("out", &Done::Overtaken), ("two", &other)].map(result).into();
+        let acted = Acted { results, undeleted: Vec::new() };
+        let status = conclude(&seen, decide(&seen, None, None, world.now), &acted, world.now).status;
+        assert_eq!(status.conditions.reason(ConditionType::Published), Some(expected), "{other:?}");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What a day costs when somebody is busy: corrected keys, flapping, many credentials at once.
 
 use super::*;
+use crate::support::full_length;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_corrected_key_is_published_at_once_however_long_the_wrong_one_was_refused() {
@@ -105,8 +106,7 @@ async fn a15_without_an_endpoint_flow_is_not_asked() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a15_many_on_one_secret_and_a_restart_each_minute_cost_what_one_undisturbed_credential_does() {
-    let full = std::env::var_os("FULL_LENGTH").is_some_and(|full| !full.is_empty());
-    let credentials = if full { 1000 } else { 5 };
+    let credentials = if full_length() { 1000 } else { 5 };
     let mut world = World::new(providers().await, patient());
     let scopes = vec!["read:orders".to_owned()];
     let key = world.simulator.add_key(NewKey { scopes, ..NewKey::of(Product::ZenFlow, "") });

@@ -1,6 +1,6 @@
 //! What only a real API server can show: the unmodified operator, its own rights, the audit log as witness.
 //!
-//! `cargo test` plays these stories short; with `CONNECTOR_OPERATOR_TESTS=full` they have full length and numbers.
+//! `cargo test` plays these stories short; with `FULL_LENGTH=1` they have full length and numbers.
 
 mod audit;
 mod crowd;
@@ -10,17 +10,12 @@ mod retry_after;
 mod scopes;
 
 use crate::simulator::{IssuedKey, LedgerFilter, NewKey, Provider as Product};
+use crate::support::full_length;
 use crate::support::stage::Stage;
 use std::time::Duration;
 
-/// Whether stories have their full length.
-fn full() -> bool {
-    let asked = std::env::var("CONNECTOR_OPERATOR_TESTS").is_ok_and(|length| length == "full");
-    asked || std::env::var_os("FULL_LENGTH").is_some_and(|full| !full.is_empty())
-}
-
 fn short_or_full<T>(short: T, full: T) -> T {
-    if self::full() { full } else { short }
+    if full_length() { full } else { short }
 }
 
 fn calls(stage: &Stage) -> usize {

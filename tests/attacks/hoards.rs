@@ -3,6 +3,7 @@
 
 use super::bombs::{good, memory};
 use crate::simulator::{NewKey, Provider};
+use crate::support::await_object::await_object;
 use crate::support::stage::{SOON, Stage, is};
 use connector_operator::api::{ConditionType, ConnectorCredential};
 use futures::{StreamExt as _, stream};
@@ -155,7 +156,9 @@ async fn a20_large_secrets_planted_as_a_credentials_own_outputs_cost_little_memo
     assert!(waited < SOON, "a neighbour waited for {waited:?}");
     for n in 0..number {
         let ready = |object: &_| is(object, ConditionType::Ready, ("True", "LocalOnly"));
-        stage.until(&format!("erp-{n}"), ready).await;
+        // Half a GiB at full length takes its time; it is the neighbour who must not wait.
+        let written = await_object(&stage.credentials(), &format!("erp-{n}"), SOON * 6, ready).await;
+        written.unwrap_or_else(|late| panic!("{late}"));
         let out = stage.secret(&format!("out-{n}-7")).await.expect("it is written");
         assert!(!out.data.expect("data").contains_key("large"), "nothing of what was planted stays");
     }

@@ -42,17 +42,6 @@ where
     kube::Client::new(service, "data")
 }
 
-/// One that looks at what is asked, and says something of this code: for 400 and more, why not.
-pub(super) fn server(answer: impl Fn(&Request<Body>) -> (u16, Value) + Send + 'static) -> kube::Client {
-    let service = tower::service_fn(move |request: Request<Body>| {
-        let (code, says) = answer(&request);
-        let says = if code < 400 { says } else { json!({"kind": "Status", "status": "Failure", "code": code}) };
-        let answer = Response::builder().status(code).body(Body::from(says.to_string().into_bytes()));
-        std::future::ready(Ok::<_, Infallible>(answer.unwrap()))
-    });
-    kube::Client::new(service, "data")
-}
-
 /// What is asked of an API server: the method, the object's name, and whether its metadata would do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Asked {

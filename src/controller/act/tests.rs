@@ -2,7 +2,7 @@
 
 mod others;
 
-use super::super::fixtures::{context, declaring, server, silence};
+use super::super::fixtures::{context, declaring, recording, refusal, silence};
 use super::*;
 use crate::api::Format;
 use crate::policy::{Cut, Source, Target, Traits};
@@ -158,7 +158,7 @@ async fn a_write_that_failed_is_told_of_although_another_output_only_waits() {
         (&["new", OUTPUT], (Verb::Create, false)),
         (&[OUTPUT], (Verb::Update, true)),
     ] {
-        let ctx = context(server(|_| (403, json!(null))));
+        let ctx = context(recording(|_| refusal(403, "Forbidden")).0);
         let (acted, failure) = act(&ctx, &worn_out(&ctx), &mut writing(outputs)).await;
         let failure = failure.expect("nothing was written");
         assert_eq!((failure.verb, failure.is_paced()), told, "{outputs:?}");

@@ -1,10 +1,10 @@
 //! What becomes of a status that meets a later version of its object?
 
-use super::super::fixtures::{context, declaring, server};
+use super::super::fixtures::{context, declaring, recording, refusal};
 use super::*;
 use http::Method;
 use serde_json::{Value, json};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What became of it, and how often it was sent.
 struct Met {
@@ -18,17 +18,18 @@ async fn meets(metadata: Value, claim: bool) -> Met {
     let mut later = serde_json::to_value(&object).unwrap();
     later["metadata"]["resourceVersion"] = json!("2");
     later["metadata"].as_object_mut().unwrap().extend(metadata.as_object().unwrap().clone());
-    let writes = Arc::new(AtomicUsize::new(0));
-    let written = Arc::clone(&writes);
-    let ctx = context(server(move |request| {
-        let is_first_write = *request.method() != Method::GET && written.fetch_add(1, Ordering::Relaxed) == 0;
-        (if is_first_write { 409 } else { 200 }, later.clone())
-    }));
+    let first = AtomicBool::new(true);
+    let (client, told) = recording(move |asked| {
+        let refused = asked.method != Method::GET && first.swap(false, Ordering::Relaxed);
+        if refused { refusal(409, "Conflict") } else { (200, later.clone()) }
+    });
+    let ctx = context(client);
     let status = ConnectorCredentialStatus { observed_generation: Some(1), ..ConnectorCredentialStatus::default() };
     let object = Arc::new(object);
     let done =
         if claim { apply_claim(&ctx, &object, &status).await } else { apply_status(&ctx, &object, &status).await };
-    Met { failure: done.err(), writes: writes.load(Ordering::Relaxed) }
+    let writes = told.lock().unwrap().iter().filter(|asked| asked.method != Method::GET).count();
+    Met { failure: done.err(), writes }
 }
 
 #[tokio::test]

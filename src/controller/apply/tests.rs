@@ -46,3 +46,17 @@ async fn whatever_got_a_label_meanwhile_gets_its_status_all_the_same() {
         assert_eq!((met.failure, met.writes), (None, 2), "claim: {claim}");
     }
 }
+
+#[tokio::test]
+async fn whoever_leads_no_more_writes_nothing_and_asks_nothing() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    let ctx = context(server(move |_| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        (500, Value::Null)
+    }));
+    ctx.fence.lose();
+    let object = Arc::new(declaring("erp", 0, &[]));
+    let failure = apply_status(&ctx, &object, &ConnectorCredentialStatus::default()).await.expect_err("it is not led");
+    assert_eq!((failure.class(), asked.load(Ordering::Relaxed)), (Class::Conflict, 0));
+}

@@ -47,3 +47,13 @@ async fn whatever_got_a_label_meanwhile_gets_its_status_all_the_same() {
         assert_eq!((met.failure, met.writes), (None, 2), "claim: {claim}");
     }
 }
+
+#[tokio::test]
+async fn whoever_leads_no_more_writes_nothing_and_asks_nothing() {
+    let (client, told) = recording(|_| refusal(500, "InternalError"));
+    let ctx = context(client);
+    ctx.fence.lose();
+    let object = Arc::new(declaring("erp", 0, &[]));
+    let failure = apply_status(&ctx, &object, &ConnectorCredentialStatus::default()).await.expect_err("it is not led");
+    assert_eq!((failure.class(), told.lock().unwrap().len()), (Class::Conflict, 0));
+}

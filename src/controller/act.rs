@@ -1,9 +1,11 @@
 //! Makes the moves that were decided, on Secrets of ours only. No choice is left here.
 
 use super::name::{Name, Sight};
-use super::whole::whole;
+use super::reread::reread;
 use super::{Context, kept};
-use crate::api::{ConnectorCredential, FIELD_MANAGER, GROUP, OutputStatus, VERSION};
+use crate::api::{
+    ConditionType, Conditions as _, ConnectorCredential, FIELD_MANAGER, GROUP, OutputStatus, Reason, VERSION,
+};
 use crate::error::{Class, Failure, Verb};
 use crate::outputs::{Rendered, labels};
 use crate::policy::{
@@ -93,14 +95,7 @@ impl<'a> Hand<'a> {
     async fn make(&self, plan: &mut OutputPlan) -> Result<Done, Failure> {
         let existing = self.existing(&plan.name);
         let version = existing.and_then(|secret| secret.metadata.resource_version.clone());
-        let undoes = match plan.action {
-            Move::Create(_) | Move::Replace(_) | Move::TakeOver(_) | Move::Recreate(_) => {
-                self.was_changed_by_others(&plan.name, version.as_deref())
-            }
-            Move::Withdraw => !self.was_published(&plan.name),
-            Move::Settled | Move::Keep | Move::Wait { .. } | Move::Gone | Move::Blocked => false,
-        };
-        if undoes {
+        if self.undoes(plan, version.as_deref()) {
             self.take_turn()?;
         }
         // The rendered bytes are moved into the write.
@@ -176,12 +171,29 @@ impl<'a> Hand<'a> {
 
     /// Whoever changes, deletes or makes an output as fast as it is put right gets no war of writes.
     fn take_turn(&self) -> Result<(), Failure> {
-        let take = || self.ctx.memory.take_repair(self.seen.uid(), self.ctx.now());
+        let take = || self.ctx.memory.take_turn(self.seen.uid(), self.ctx.now());
         self.turn.get_or_init(take).map_err(Failure::paced)
     }
 
-    fn was_changed_by_others(&self, name: &str, version: Option<&str>) -> bool {
-        self.published(name).is_some_and(|output| version.is_none() || output.resource_version.as_deref() != version)
+    /// Whether a move undoes what others did to the output, which has this version. One that was never written, the next
+    /// key on what was written last, and a listed output that is withdrawn wait for nobody.
+    fn undoes(&self, plan: &OutputPlan, version: Option<&str>) -> bool {
+        let listed = self.published(&plan.name);
+        match plan.action {
+            // Somebody else's Secret in its place has it taken off the list.
+            Move::Create(_) => listed.is_some() || self.somebody_was_in_the_way(),
+            Move::Replace(_) => {
+                listed.is_none_or(|output| version.is_none() || output.resource_version.as_deref() != version)
+            }
+            Move::TakeOver(_) | Move::Recreate(_) => true,
+            Move::Withdraw => listed.is_none(),
+            Move::Settled | Move::Keep | Move::Wait { .. } | Move::Gone | Move::Blocked => false,
+        }
+    }
+
+    fn somebody_was_in_the_way(&self) -> bool {
+        let status = self.seen.object.status.as_ref();
+        status.and_then(|status| status.conditions.reason(ConditionType::Published)) == Some(Reason::TargetNotOwned)
     }
 
     /// Somebody created it first. Not ours: it stays. Ours: the next visit sees it.
@@ -201,7 +213,7 @@ impl<'a> Hand<'a> {
         let Some(existing) = self.existing(name) else { return self.create(name, rendered).await };
         let cut = self.seen.target(name).is_some_and(|target| target.cut.metadata);
         let (mut secret, _alone) = if cut {
-            let (secret, alone) = whole(&self.secrets, existing).await?;
+            let (secret, alone) = reread(&self.secrets, existing).await?;
             (secret, Some(alone))
         } else {
             (existing.clone(), None)

@@ -13,10 +13,10 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Repairs of outputs that may follow each other at once.
-const REPAIRS_AT_ONCE: u32 = 10;
+/// Visits that may undo what others did to outputs, one right after the other.
+const TURNS_AT_ONCE: u32 = 10;
 /// Then one more in so long.
-const REPAIR_EACH: Duration = Duration::from_secs(1);
+const TURN_EACH: Duration = Duration::from_secs(1);
 /// One unscheduled check comes back in so long; two may follow each other at once.
 const REFILL: Duration = Duration::from_secs(30);
 const LONGEST_RETRY: Duration = Duration::from_secs(30);
@@ -33,8 +33,8 @@ struct Entry {
     fingerprint: Option<Fingerprint>,
     token: Option<(Arc<AccessToken>, Option<Timestamp>)>,
     full_at: Timestamp,
-    /// When as many repairs may follow each other at once as ever.
-    repairs_at: Timestamp,
+    /// When as many turns may follow each other at once as ever.
+    turns_at: Timestamp,
     written: Option<Arc<ConnectorCredential>>,
     failures: u32,
 }
@@ -112,22 +112,22 @@ impl Memory {
         free_at.unwrap_or(entry.full_at)
     }
 
-    /// Takes one repair of an output that others changed out of its bucket, or says how long it has to wait for one.
+    /// Takes a turn to undo what others did to outputs, or says how long to wait for the next one.
     ///
     /// # Errors
     /// The wait.
-    pub fn take_repair(&self, uid: &str, now: Timestamp) -> Result<(), Duration> {
+    pub fn take_turn(&self, uid: &str, now: Timestamp) -> Result<(), Duration> {
         let mut entries = self.lock();
         let entry = entries.entry(uid.to_owned()).or_default();
-        let all = REPAIR_EACH.saturating_mul(REPAIRS_AT_ONCE);
+        let all = TURN_EACH.saturating_mul(TURNS_AT_ONCE);
         // Kept, so that a clock that was set back costs no more than an empty bucket.
-        entry.repairs_at = entry.repairs_at.min(after(now, all));
-        let used = Duration::try_from(entry.repairs_at.duration_since(now)).unwrap_or_default();
-        let next = used.saturating_add(REPAIR_EACH);
+        entry.turns_at = entry.turns_at.min(after(now, all));
+        let used = Duration::try_from(entry.turns_at.duration_since(now)).unwrap_or_default();
+        let next = used.saturating_add(TURN_EACH);
         if next > all {
             return Err(next.saturating_sub(all));
         }
-        entry.repairs_at = now.saturating_add(next).unwrap_or(now);
+        entry.turns_at = now.saturating_add(next).unwrap_or(now);
         Ok(())
     }
 
@@ -201,17 +201,17 @@ mod tests {
     }
 
     #[test]
-    fn ten_repairs_follow_each_other_and_then_one_a_second_whatever_the_clock_does() {
+    fn ten_turns_follow_each_other_and_then_one_a_second_whatever_the_clock_does() {
         let memory = Memory::new().unwrap();
-        for _ in 0..REPAIRS_AT_ONCE {
-            assert_eq!(memory.take_repair("a", at(10_000)), Ok(()));
+        for _ in 0..TURNS_AT_ONCE {
+            assert_eq!(memory.take_turn("a", at(10_000)), Ok(()));
         }
-        assert_eq!(memory.take_repair("a", at(10_000)), Err(REPAIR_EACH));
-        assert_eq!(memory.take_repair("b", at(10_000)), Ok(()), "another's bucket is another's");
-        assert_eq!(memory.take_repair("a", at(10_001)), Ok(()));
-        assert_eq!(memory.take_repair("a", at(9_000)), Err(REPAIR_EACH));
-        assert_eq!(memory.take_repair("a", at(9_001)), Ok(()), "the clock was set back, and goes on");
-        assert_eq!(memory.take_repair("a", at(20_000)), Ok(()));
+        assert_eq!(memory.take_turn("a", at(10_000)), Err(TURN_EACH));
+        assert_eq!(memory.take_turn("b", at(10_000)), Ok(()), "another's bucket is another's");
+        assert_eq!(memory.take_turn("a", at(10_001)), Ok(()));
+        assert_eq!(memory.take_turn("a", at(9_000)), Err(TURN_EACH));
+        assert_eq!(memory.take_turn("a", at(9_001)), Ok(()), "the clock was set back, and goes on");
+        assert_eq!(memory.take_turn("a", at(20_000)), Ok(()));
     }
 
     #[test]

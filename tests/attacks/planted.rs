@@ -1,5 +1,5 @@
 //! A Secret that says that a credential owns it, put there by somebody who may create Secrets and not read them: it
-//! carries no key anywhere with what he wrote on it. Nor is it deleted as often as he likes to make it.
+//! carries no key anywhere with what he wrote on it. Nor is it deleted, written over or made as often as he likes.
 
 use super::{proved, shows, world};
 use crate::controller::cast::{self, Act};
@@ -120,6 +120,60 @@ async fn a28_what_somebody_makes_fifty_times_a_second_is_deleted_once_a_second()
     deleted.push(make_again(&mut world, &act.output(), &output).await);
     assert_eq!(world.status(act.name).outputs.len(), 1, "the other stands");
     assert!(deleted.iter().all(|count| (10..=21).contains(count)), "ten at once, then one a second: {deleted:?}");
+}
+
+/// What is done to an output: it has no owner any more, or has its owner again and something beside it, or goes.
+#[derive(Debug, Clone, Copy)]
+enum Deed {
+    Disown,
+    /// With these members instead of its own.
+    Return(&'static [(&'static str, &'static str)]),
+    Delete,
+}
+
+impl Deed {
+    fn on(self, world: &World, name: &str, output: &Value) {
+        let mut secret = output.clone();
+        match self {
+            Self::Disown => secret["metadata"]["ownerReferences"] = json!([]),
+            Self::Return(changes) => {
+                for (pointer, value) in changes {
+                    let (parent, member) = pointer.rsplit_once('/').expect("a pointer");
+                    let value: Value = serde_json::from_str(value).expect("JSON");
+                    secret.pointer_mut(parent).expect("it is there")[member] = value;
+                }
+            }
+            Self::Delete => return world.server.delete(&secret_path(name)),
+        }
+        world.server.put(&secret_path(name), secret);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a28_an_output_that_is_disowned_fifty_times_a_second_is_put_right_once_a_second() {
+    let act = cast::inflow();
+    let marked = Deed::Return(&[("/metadata/annotations", r#"{"theirs": "x"}"#)]);
+    let spoilt = Deed::Return(&[("/data", r#"{"api-key": "dGhlaXJz"}"#)]);
+    let typed = Deed::Return(&[("/type", r#""Opaque""#)]);
+    for second in [marked, spoilt, typed, Deed::Delete] {
+        let (mut world, issued) = proved(&act).await;
+        let output = world.server.get(&secret_path(&act.output())).expect("it is published");
+        let before = world.server.counts();
+        for number in 0..500 {
+            let deed = if number % 2 == 0 { Deed::Disown } else { second };
+            deed.on(&world, &act.output(), &output);
+            world.run_for(Duration::from_millis(20)).await;
+        }
+        let after = world.server.counts();
+        let (secrets, statuses) = (after.secrets - before.secrets, after.statuses - before.statuses);
+        // What is made anew in place of another type is two writes.
+        assert!((10..=42).contains(&secrets), "{second:?}: ten at once, then one a second: {secrets}");
+        assert!(statuses <= 50, "{second:?}: the status is written when an output is: {statuses}");
+        world.run_for(Duration::from_secs(2)).await;
+        assert_eq!(world.published(&act.output()).as_deref(), Some(issued.key.as_str()), "{second:?}: he leaves off");
+        assert_eq!(shows(&world.status(act.name), ConditionType::Ready), "+Ready", "{second:?}");
+        assert_eq!(world.status(act.name).outputs.len(), 1, "{second:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -121,16 +121,20 @@ async fn a_write_that_nobody_waits_for_any_more_is_one_line_too() {
     assert_eq!(text.lines().filter(|line| line.contains("output perhaps written")).count(), 1, "{text}");
 }
 
-/// An output that others changed, with no repair left; and a new one.
+/// An output that others changed, with no turn left; and a new one.
 fn worn_out(ctx: &Context) -> Observed {
     let mut seen = seen(ctx);
     let changed = seen.targets[0].secret.as_mut().expect("it is there");
     changed.metadata.resource_version = Some("6".to_owned());
     seen.targets.push(Target { name: "new".to_owned(), secret: None, cut: Cut::default() });
-    // Taken ahead of time, none comes back while the test runs.
-    let ahead = crate::policy::after(ctx.now(), Duration::from_secs(10));
-    while ctx.memory.take_repair(seen.uid(), ahead).is_ok() {}
+    no_turn_is_left(ctx);
     seen
+}
+
+/// Taken ahead of time, none comes back while the test runs.
+fn no_turn_is_left(ctx: &Context) {
+    let ahead = crate::policy::after(ctx.now(), Duration::from_secs(10));
+    while ctx.memory.take_turn("erp", ahead).is_ok() {}
 }
 
 fn writing(outputs: &[&str]) -> Decision {

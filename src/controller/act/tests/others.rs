@@ -3,6 +3,8 @@
 use super::super::super::fixtures::{Asked, owned_by, recording, refusal};
 use super::*;
 use serde_json::Value;
+use tokio::sync::{Mutex as Room, MutexGuard as InRoom};
+use zeroize::Zeroizing;
 
 /// A credential that is still what was decided about, and these Secrets.
 fn with(secrets: impl Fn(&Asked) -> (u16, Value) + Send + Sync + 'static) -> (Context, Arc<Mutex<Vec<Asked>>>) {
@@ -74,7 +76,7 @@ async fn who_changes_one_output_all_the_time_does_not_keep_another_from_being_re
     seen.targets.push(Target { name: "attacked".to_owned(), secret: Some(attacked), cut: Cut::default() });
     // One more visit may undo what others did.
     for _ in 0..9 {
-        ctx.memory.take_repair("erp", ctx.now()).unwrap();
+        ctx.memory.take_turn("erp", ctx.now()).unwrap();
     }
     let hand = hand(&ctx, &seen);
     for name in ["attacked", OUTPUT] {
@@ -105,6 +107,58 @@ async fn of_a_secret_that_came_first_only_the_metadata_is_asked_for() {
     }
 }
 
+/// The output as it was written last; perhaps no status lists it, perhaps the status says that somebody else's is in the way.
+fn told_of(ctx: &Context, listed: bool, blocked: bool) -> Observed {
+    let mut seen = seen(ctx);
+    let status = Arc::make_mut(&mut seen.object).status.as_mut().expect("it has one");
+    if !listed {
+        status.outputs.clear();
+    }
+    if blocked {
+        let condition = json!({"type": "Published", "status": "False", "reason": "TargetNotOwned", "message": "",
+            "lastTransitionTime": "2026-03-01T00:00:00Z"});
+        status.conditions.push(serde_json::from_value(condition).unwrap());
+    }
+    seen
+}
+
+#[tokio::test]
+async fn a_first_publication_a_rotation_and_a_withdrawal_wait_for_nobody_and_all_else_takes_its_turn() {
+    let listed = true;
+    let blocked = true;
+    for (action, listed, blocked, waits) in [
+        (Move::Create(rendered()), !listed, !blocked, false),
+        (Move::Create(rendered()), !listed, blocked, true),
+        (Move::Create(rendered()), listed, !blocked, true),
+        (Move::Replace(rendered()), listed, !blocked, false),
+        (Move::Replace(rendered()), listed, blocked, false),
+        (Move::Replace(rendered()), !listed, !blocked, true),
+        (Move::TakeOver(rendered()), !listed, !blocked, true),
+        (Move::Recreate(rendered()), !listed, !blocked, true),
+        (Move::Recreate(rendered()), listed, !blocked, true),
+        (Move::Withdraw, listed, blocked, false),
+        (Move::Withdraw, !listed, !blocked, true),
+    ] {
+        let (ctx, told) = with(|_| (200, written_on("6")));
+        let mut seen = told_of(&ctx, listed, blocked);
+        if matches!(action, Move::Create(_)) {
+            seen.targets[0].secret = None;
+        }
+        no_turn_is_left(&ctx);
+        let place = format!("{:?}, listed: {listed}, blocked: {blocked}", std::mem::discriminant(&action));
+        let mut plan = OutputPlan { name: OUTPUT.to_owned(), format: Format::Env, action };
+        let made = hand(&ctx, &seen).make(&mut plan).await;
+        assert_eq!(made.is_err_and(|failure| failure.is_paced()), waits, "{place}");
+        assert_eq!(told.lock().unwrap().iter().all(|asked| asked.method == Method::GET), waits, "{place}");
+    }
+}
+
+/// The tests that need the room, which the process has once, come one after the other.
+async fn with_the_room_free() -> InRoom<'static, ()> {
+    static TESTS: Room<()> = Room::const_new(());
+    TESTS.lock().await
+}
+
 /// The output with more written on it than is kept, at this version.
 fn written_on(version: &str) -> Value {
     json!({
@@ -119,10 +173,13 @@ fn written_on(version: &str) -> Value {
 
 #[tokio::test]
 async fn what_others_wrote_on_an_output_stays_however_much_it_is() {
+    let _free = with_the_room_free().await;
     let (ctx, told) = with(|_| (200, written_on("5")));
     let mut seen = seen(&ctx);
     seen.targets[0].cut.metadata = true;
-    let done = hand(&ctx, &seen).replace(OUTPUT, rendered()).await;
+    let proved =
+        Rendered { data: BTreeMap::from([("KEY".to_owned(), Zeroizing::new(b"proved".to_vec()))]), ..rendered() };
+    let done = hand(&ctx, &seen).replace(OUTPUT, proved).await;
     assert!(matches!(done, Ok(Done::Written(_))), "{done:?}");
     let told = told.lock().unwrap();
     let written: Vec<_> = told.iter().filter(|asked| asked.method != Method::GET).collect();
@@ -132,11 +189,28 @@ async fn what_others_wrote_on_an_output_stays_however_much_it_is() {
         expected["labels"][label] = json!(value);
     }
     assert_eq!(written[0].body["metadata"], expected);
-    assert!(written[0].body["data"].as_object().is_none_or(serde_json::Map::is_empty), "nothing is left in it");
+    assert_eq!(written[0].body["data"], json!({"KEY": "cHJvdmVk"}), "what is published, and nothing else");
+}
+
+#[tokio::test]
+async fn who_finds_another_at_such_an_output_asks_nothing_and_comes_again_in_a_second() {
+    let _free = with_the_room_free().await;
+    let (ctx, told) = with(|_| (200, written_on("5")));
+    let mut seen = seen(&ctx);
+    seen.targets[0].cut.metadata = true;
+    let hand = hand(&ctx, &seen);
+    let another = reread(&hand.secrets, hand.existing(OUTPUT).unwrap()).await.expect("the room is free");
+    told.lock().unwrap().clear();
+    let made = tokio::time::timeout(Duration::from_secs(5), hand.replace(OUTPUT, rendered())).await;
+    assert_eq!(made.expect("it does not wait").err(), Some(Failure::paced(Duration::from_secs(1))));
+    assert!(told.lock().unwrap().is_empty(), "nothing is asked");
+    drop(another);
+    assert!(matches!(hand.replace(OUTPUT, rendered()).await, Ok(Done::Written(_))));
 }
 
 #[tokio::test]
 async fn what_has_changed_since_it_was_looked_at_is_not_written_over() {
+    let _free = with_the_room_free().await;
     let (ctx, told) = with(|_| (200, written_on("6")));
     let mut seen = seen(&ctx);
     seen.targets[0].cut.metadata = true;

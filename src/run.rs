@@ -23,8 +23,10 @@ use tokio_util::sync::CancellationToken;
 
 /// Visits that are under way at shutdown may take so long.
 const DRAIN: Duration = Duration::from_secs(20);
-/// Events that were told are sent within what is left of it, and so long at the least.
+/// Events that were told are sent within what is left of it, but so long at the least.
 const TOLD: Duration = Duration::from_secs(3);
+/// And, as others wait for the Lease, so long at the most.
+const TOLD_AT_MOST: Duration = Duration::from_secs(8);
 /// What is under way when the Lease is lost may take so long: ten seconds of it are over, and others wait for fifteen.
 const LOST: Duration = Duration::from_secs(3);
 
@@ -202,7 +204,7 @@ impl Parts {
         let Some((leadership, instance)) = self.elected(lease).await? else { return Ok(()) };
         let fence = leadership.as_ref().map_or_else(|| Fence::open(Arc::clone(&self.clock)), Leadership::fence);
         let (teller, tidings) = queue();
-        let events = tokio::spawn(send(client.clone(), tidings, Arc::clone(&self.clock), instance));
+        let mut events = tokio::spawn(send(client.clone(), tidings, Arc::clone(&self.clock), instance));
         let ctx = Arc::new(Context {
             client,
             index: Arc::clone(&self.index),
@@ -223,13 +225,15 @@ impl Parts {
         self.metrics.lead(false);
         // Events that were told are sent before the Lease is given back; after it was lost they are another's to tell.
         if fence.holds() {
-            let left = over.saturating_sub(self.clock.monotonic());
-            if tokio::time::timeout(left.max(TOLD), events).await.is_err() {
-                tracing::warn!("events that were not sent yet are given up");
+            let left = over.saturating_sub(self.clock.monotonic()).clamp(TOLD, TOLD_AT_MOST);
+            tokio::select! {
+                sent = tokio::time::timeout(left, &mut events) => if sent.is_err() {
+                    tracing::warn!("events that were not sent yet are given up");
+                },
+                () = fence.lost() => {}
             }
-        } else {
-            events.abort();
         }
+        events.abort();
         if let Some(leadership) = leadership {
             leadership.release().await;
         }

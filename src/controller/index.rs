@@ -153,7 +153,11 @@ impl Index {
         let Some(interest) = space.secrets.get(name.name.as_str()) else { return Vec::new() };
         let concerned =
             interest.credentials.iter().filter(|other| !space.is_nothing_to(other, &name.name, &interest.claims));
-        concerned.map(|credential| Name::new(&name.namespace, credential)).collect()
+        let visits = concerned.map(|credential| Name::new(&name.namespace, credential)).collect();
+        if interest.sight != Sight::Absent {
+            space.disown(&name.name, owners);
+        }
+        visits
     }
 
     /// Takes note that a Secret is gone, if `still` holds of what is known of it: it may have been made anew since.
@@ -294,14 +298,30 @@ impl Space {
 
     /// A Secret that a credential controls is its business, declared or not.
     fn adopt(&mut self, secret: &str, owners: &[OwnerReference]) {
-        let ours = |owner: &&OwnerReference| owner.controller == Some(true) && owner.api_version.starts_with(GROUP);
-        let Some(owner) = owners.iter().find(ours) else { return };
+        let Some(owner) = owner_in(owners) else { return };
         if let Some(entry) = self.credentials.get_mut(&*owner.name).filter(|entry| *entry.uid == *owner.uid) {
             entry.owned.insert(secret);
             entry.interests.insert(secret);
             self.secrets.entry(secret.into()).or_default().credentials.insert(&owner.name);
         }
     }
+
+    /// Whoever controlled a Secret that stands, and does not any more, owns another's no longer.
+    fn disown(&mut self, secret: &str, owners: &[OwnerReference]) {
+        let owner = owner_in(owners).map(|owner| owner.uid.as_str());
+        let Some(interest) = self.secrets.get(secret) else { return };
+        for credential in interest.credentials.iter() {
+            let entry = self.credentials.get_mut(credential);
+            if let Some(entry) = entry.filter(|entry| owner != Some(&*entry.uid)) {
+                entry.owned.remove(secret);
+            }
+        }
+    }
+}
+
+/// The credential that controls a Secret.
+fn owner_in(owners: &[OwnerReference]) -> Option<&OwnerReference> {
+    owners.iter().find(|owner| owner.controller == Some(true) && owner.api_version.starts_with(GROUP))
 }
 
 fn entry(object: &ConnectorCredential) -> Entry {

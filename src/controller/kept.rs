@@ -7,7 +7,7 @@ use crate::policy::{Cut, Ownership, ownership, source};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Of a value that is longer than any key only so much is kept: what is too long stays too long.
 const LONGEST_VALUE: usize = 8 << 10;
@@ -28,6 +28,10 @@ pub(super) fn of_source(secret: Secret, wanted: &KeySecretRef) -> Secret {
 const MANY_VALUES: usize = 64;
 /// What users and tools write on a Secret is shorter.
 const LONG_METADATA: usize = 16 << 10;
+/// What is longer may leave an output no room: the API server stores a mebibyte and a half, and bounds annotations alone.
+const TOO_LONG_METADATA: usize = 512 << 10;
+/// Stands for what was dropped; no Secret can have a value of this name, so that what is kept equals nothing rendered.
+const AND_MORE: &str = "\u{2026}";
 /// Nothing has so many owners.
 const MANY_OWNERS: usize = 16;
 
@@ -37,29 +41,55 @@ pub(super) fn made_of_templates(outputs: Option<&[Output]>) -> usize {
     outputs.into_iter().flatten().filter(of_template).map(largest).fold(0, usize::saturating_add)
 }
 
-/// Of what stands under an output's name: all of it if it is ours, as it is compared and updated in place. What holds more
-/// than the output ever does is not equal to it: nothing more need be known. Nor of what is written on it, which is read
-/// again before it is written over.
-pub(super) fn of_target(secret: Secret, uid: &str, output: &Output) -> (Secret, Cut) {
+/// Of what stands under an output's name: all of it if it is ours, as it is compared and updated in place. Of what holds
+/// more than the output ever does, the values that the output makes, by name. Nothing of much that is written on it: that
+/// is read again before it is written over, or made anew without it, if it leaves no room.
+pub(super) fn of_target(
+    secret: Secret,
+    uid: &str,
+    output: &Output,
+    made: impl FnOnce() -> BTreeSet<String>,
+) -> (Secret, Cut) {
     if ownership(&secret, uid) == Ownership::Foreign {
         return (of_metadata(secret.metadata), Cut::default());
     }
     let Secret { mut metadata, data, type_, immutable, .. } = secret;
+    let (written, most) = (written_on(&metadata), largest(output));
     let data = data.unwrap_or_default();
-    let cut = Cut { metadata: written_on(&metadata) > LONG_METADATA, data: !fits(&data, largest(output)) };
+    let data = Some(if fits(&data, most) { data } else { values_of(data, &made(), most) });
+    if written > TOO_LONG_METADATA {
+        return (Secret { data, ..of_metadata(metadata) }, Cut::default());
+    }
+    let cut = Cut { metadata: written > LONG_METADATA };
     if cut.metadata {
         let labels = metadata.labels.take().into_iter().flatten();
         let ours = labels.filter(|(name, _)| [MANAGED_BY_LABEL, CREDENTIAL_LABEL].contains(&name.as_str()));
         metadata = ObjectMeta { labels: Some(ours.collect()), ..of_metadata(metadata).metadata };
     }
     metadata.managed_fields = None;
-    let data = Some(if cut.data { BTreeMap::new() } else { data });
     (Secret { metadata, data, type_, immutable, ..Secret::default() }, cut)
 }
 
 fn fits(data: &BTreeMap<String, ByteString>, most: usize) -> bool {
     let bytes = |(name, value): (&String, &ByteString)| name.len().saturating_add(value.0.len());
     data.len() <= MANY_VALUES && data.iter().map(bytes).fold(0, usize::saturating_add) <= most
+}
+
+/// What has one of these names: the shortest, as long as they are not too much together.
+fn values_of(
+    data: BTreeMap<String, ByteString>,
+    names: &BTreeSet<String>,
+    most: usize,
+) -> BTreeMap<String, ByteString> {
+    let mut values: Vec<_> = data.into_iter().filter(|(name, _)| names.contains(name)).collect();
+    values.sort_by_key(|(_, value)| value.0.len());
+    let mut left = most;
+    values.retain(|(_, value)| {
+        let rest = left.checked_sub(value.0.len());
+        left = rest.unwrap_or(left);
+        rest.is_some()
+    });
+    values.into_iter().chain([(AND_MORE.to_owned(), ByteString::default())]).collect()
 }
 
 /// Bytes of what others may write on a Secret.
@@ -121,7 +151,7 @@ mod tests {
     fn of_a_foreign_secret_nothing_is_kept_but_which_it_is_and_whose() {
         let owner = |uid: &str| json!([{"apiVersion": "v1", "kind": "ConnectorCredential", "name": "erp", "uid": uid, "controller": true}]);
         let output = Output { secret_name: "it".to_owned(), format: None, env_prefix: None, template: None };
-        let (foreign, _) = of_target(secret(&owner("other")), "me", &output);
+        let (foreign, _) = of_target(secret(&owner("other")), "me", &output, BTreeSet::new);
         let expected = json!({"metadata": {
             "name": "it", "namespace": "data", "uid": "s", "resourceVersion": "7", "ownerReferences": owner("other"),
         }});
@@ -135,21 +165,33 @@ mod tests {
         let mut marked = secret(&owners);
         marked.metadata.labels =
             Some([CREDENTIAL_LABEL, "team"].map(|name| (name.to_owned(), "erp".to_owned())).into());
-        let (kept, cut) = of_target(marked, "me", &output);
-        assert_eq!(cut, Cut { metadata: true, data: true });
-        assert_eq!((kept.data, kept.metadata.annotations), (Some(BTreeMap::new()), None));
+        let made = || ["api-key", "expires-at", "url"].map(str::to_owned).into();
+        let (kept, cut) = of_target(marked.clone(), "me", &output, made);
+        assert_eq!((cut, kept.metadata.annotations), (Cut { metadata: true }, None));
+        let names: Vec<_> = kept.data.iter().flatten().map(|(name, value)| (name.as_str(), value.0.len())).collect();
+        assert_eq!(names, [("api-key", 10), ("expires-at", 20_000), (AND_MORE, 0)], "by name, and nothing else");
         assert_eq!(kept.type_.as_deref(), Some("Opaque"), "it need not be made anew");
         assert_eq!(kept.metadata.labels, Some([(CREDENTIAL_LABEL.to_owned(), "erp".to_owned())].into()));
         assert_eq!(kept.metadata.owner_references, secret(&owners).metadata.owner_references);
+        let much = [("example.com/note".to_owned(), "x".repeat(TOO_LONG_METADATA))].into();
+        marked.metadata.labels = Some(much);
+        let (kept, _) = of_target(marked, "me", &output, made);
+        assert_eq!((kept.type_, kept.metadata.labels), (None, None), "it leaves no room: it is made anew");
 
         let mut small = secret(&owners);
         small.metadata.annotations = Some([("team".to_owned(), "data".to_owned())].into());
         small.data.as_mut().unwrap().remove("other");
-        assert_eq!(of_target(small.clone(), "me", &output), (small.clone(), Cut::default()));
+        assert_eq!(of_target(small.clone(), "me", &output, made), (small.clone(), Cut::default()));
         let value = |n: usize| (n.to_string(), ByteString(vec![b'x']));
         small.data = Some((0..=MANY_VALUES).map(value).collect());
-        let (many, cut) = of_target(small.clone(), "me", &output);
-        assert_eq!((many.data, cut), (Some(BTreeMap::new()), Cut { metadata: false, data: true }));
+        let (many, _) = of_target(small.clone(), "me", &output, || ["7".to_owned()].into());
+        assert_eq!(many.data.unwrap().into_keys().collect::<Vec<_>>(), ["7", AND_MORE]);
+        let longest = || (0..=MANY_VALUES).map(|n| n.to_string()).collect();
+        for value in small.data.as_mut().unwrap().values_mut() {
+            value.0 = vec![b'x'; 30_000];
+        }
+        let (two, _) = of_target(small.clone(), "me", &output, longest);
+        assert_eq!(two.data.unwrap().len(), 2 + 1, "no more than the output may hold");
 
         // A template makes as much as it says, and no more.
         let text = "x".repeat(900_000);
@@ -158,7 +200,7 @@ mod tests {
         let output: Output = serde_json::from_value(output).unwrap();
         small.data = secret(&owners).data;
         small.data.as_mut().unwrap().remove("expires-at");
-        assert_eq!(of_target(small.clone(), "me", &output), (small.clone(), Cut::default()));
+        assert_eq!(of_target(small.clone(), "me", &output, made), (small.clone(), Cut::default()));
         assert!(made_of_templates(Some(&[output])) > 900_000);
     }
 

@@ -7,7 +7,7 @@ use crate::credential::Key;
 use crate::error::{Class, Failure, Verb};
 use crate::outputs::token_in;
 use crate::policy::{
-    Cut, Observed, Ownership, Source, Target, Traits, declared_outputs, is_claimed, ownership, source,
+    Cut, Observed, Ownership, Source, Target, Traits, declared_outputs, is_claimed, ownership, source, value_names,
 };
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -118,7 +118,7 @@ async fn read_target(
     let known_as_ours = if ctx.watches_secrets(&name.namespace) {
         ctx.index.owns(name, &target.name)
     } else {
-        was_written(seen, &target.name)
+        stands(seen, &target.name)
     };
     if !known_as_ours {
         let found = read_metadata(ctx, secrets, target).await?;
@@ -128,14 +128,15 @@ async fn read_target(
     }
     let found = read(ctx, secrets, target).await?;
     Ok(found.map(|secret| {
-        let (secret, cut) = kept::of_target(*secret, seen.uid(), output);
+        let (secret, cut) = kept::of_target(*secret, seen.uid(), output, || value_names(seen, output));
         (Box::new(secret), cut)
     }))
 }
 
-/// Whether the status names a version of it that is ours.
-fn was_written(seen: &Observed, name: &str) -> bool {
-    let mut outputs = seen.object.status.iter().flat_map(|status| &status.outputs);
+/// Whether the status says that outputs stand, and names a version of this one.
+fn stands(seen: &Observed, name: &str) -> bool {
+    let stored = seen.object.status.iter().filter(|status| status.conditions.is_true(ConditionType::Published));
+    let mut outputs = stored.flat_map(|status| &status.outputs);
     outputs.any(|output| output.secret_name == name && output.resource_version.is_some())
 }
 

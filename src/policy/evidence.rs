@@ -10,8 +10,10 @@ use super::ownership::{Ownership, ownership};
 use super::publishing::{Beside, existing, material, same_data};
 use super::seen::Observed;
 use crate::api::Output;
-use crate::credential::Key;
+use crate::credential::{AccessToken, Key};
 use crate::outputs::{Rendered, render, token_in};
+use jiff::Timestamp;
+use std::collections::BTreeSet;
 
 /// A key that nobody has.
 const ANOTHER: &[u8] = b"no-provider-issued-this";
@@ -28,17 +30,33 @@ pub(super) fn still_published(seen: &Observed, key: &Key) -> bool {
     known.is_some_and(|known| known.published_time.is_some()) && !shown.is_empty() && shown.iter().all(|made| *made)
 }
 
-/// Whether some value of the output is what this key makes of it, and another would not, whatever others have put beside
-/// it. If so much was put there that nobody can tell, it counts as this one: a refused key must not hide behind junk.
+/// Whether some line of the output is what this key makes of it, and another would not, whatever others have put beside
+/// it: a refused key does not hide behind a comment or a further value.
 pub(super) fn carries(seen: &Observed, output: &Output, key: &Key) -> bool {
     let Some((made, other)) = made_of_either(seen, output, key).filter(|(made, other)| made.data != other.data) else {
         return false;
     };
     let stored = existing(seen, output).and_then(|secret| secret.data.as_ref());
-    let stands = |name: &String| stored.and_then(|data| data.get(name)).map(|bytes| bytes.0.as_slice());
-    let mut telling = made.data.iter().filter(|(name, value)| other.data.get(*name) != Some(value));
-    seen.target(&output.secret_name).is_some_and(|target| target.cut.data)
-        || telling.any(|(name, value)| stands(name) == Some(value.as_slice()))
+    made.data.iter().any(|(name, value)| {
+        let stands = stored.and_then(|data| data.get(name)).map(|bytes| lines(&bytes.0));
+        let others = other.data.get(name).map(|value| lines(value)).unwrap_or_default();
+        stands.is_some_and(|stands| lines(value).difference(&others).any(|line| stands.contains(line)))
+    })
+}
+
+fn lines(value: &[u8]) -> BTreeSet<&[u8]> {
+    value.split(|byte| *byte == b'\n').collect()
+}
+
+/// Names of the values that the output may hold, whatever its key and its token.
+#[must_use]
+pub fn value_names(seen: &Observed, output: &Output) -> BTreeSet<String> {
+    let rendered = || {
+        let (key, token) = (Key::parse(ANOTHER).ok()?, AccessToken::parse("any").ok()?);
+        let beside = Beside { token: Some(&token), expires_at: Some(Timestamp::UNIX_EPOCH) };
+        render(output, &material(seen, seen.provider()?, &key, beside)).ok()
+    };
+    rendered().map(|made| made.data.into_keys().collect()).unwrap_or_default()
 }
 
 /// Whether the output was made of this key, and holds nothing else. `None`: it would be the same with any other.

@@ -227,10 +227,14 @@ impl World {
         values.map(|value| String::from_utf8_lossy(&value.0)).any(|value| value.contains(text))
     }
 
-    /// Somebody adds a value to an output.
+    /// Somebody adds a line to each value of an output, and a value.
     pub(super) fn pad(&mut self, name: &str) {
         let secret = self.targets.get_mut(name).unwrap();
-        secret.data.get_or_insert_default().insert("junk".to_owned(), ByteString(b"junk".to_vec()));
+        let data = secret.data.get_or_insert_default();
+        for value in data.values_mut() {
+            value.0.extend_from_slice(b"\n# a note");
+        }
+        data.insert("junk".to_owned(), ByteString(b"junk".to_vec()));
     }
 
     pub(super) fn foreign(&mut self, name: &str) {

@@ -31,6 +31,7 @@ pub mod violation;
 
 pub use conclude::{Conclusion, claim, conclude, malformed};
 pub use decide::{Decision, decide};
+pub use evidence::value_names;
 pub use notice::{Notice, Severity};
 pub use ownership::{Ownership, ownership};
 pub use plan::{Check, Plan, Pointless, asked_for, probe_plan};

@@ -68,8 +68,6 @@ pub struct Target {
 pub struct Cut {
     /// Labels, annotations, finalizers and owners, but for our own.
     pub metadata: bool,
-    /// All data.
-    pub data: bool,
 }
 
 /// What the provider said, when, and how long it wants to be left alone.

@@ -24,6 +24,22 @@ fn disputed() -> Index {
 }
 
 #[test]
+fn what_stands_under_another_owner_is_owned_no_longer_and_its_former_owner_hears_of_it() {
+    let index = disputed();
+    let owner = |uid: &str| {
+        let owner = serde_json::json!([{"apiVersion": "connector-operator.io/v1alpha1", "kind": "ConnectorCredential",
+            "name": uid, "uid": uid, "controller": true}]);
+        serde_json::from_value::<Vec<OwnerReference>>(owner).unwrap()
+    };
+    for ([before, later], others) in [(["6", "7"], Vec::new()), (["8", "9"], owner("stranger"))] {
+        index.saw(&name("own"), &owner("second"), present(before));
+        assert!(index.owns(&name("second"), "own"));
+        assert_eq!(names(index.saw(&name("own"), &others, present(later))), ["second"]);
+        assert!(!index.owns(&name("second"), "own"), "{others:?}");
+    }
+}
+
+#[test]
 fn a_name_that_is_given_up_wakes_whoever_waits_for_it() {
     let index = disputed();
     let mut other = declaring("first", 0, &["elsewhere"]);

@@ -6,8 +6,9 @@ use crate::args::SecretWatch;
 use serde_json::{Value, json};
 use std::sync::Mutex;
 
-/// A credential with the output `out`, whose status lists it or not, where `owner` made it, or nobody.
-async fn observed(listed: Option<&str>, owner: Option<&'static str>) -> (Observed, Vec<Asked>) {
+/// A credential with the output `out`, whose status lists it or not, and says that outputs stand or do not, where `owner`
+/// made it, or nobody.
+async fn observed(listed: Option<(&str, &str)>, owner: Option<&'static str>) -> (Observed, Vec<Asked>) {
     let secret = |name: &str, owners: Value| {
         let meta =
             json!({"name": name, "namespace": "data", "uid": name, "resourceVersion": "5", "ownerReferences": owners});
@@ -21,10 +22,15 @@ async fn observed(listed: Option<&str>, owner: Option<&'static str>) -> (Observe
     let ctx = Context { secret_watch: SecretWatch::None, ..context(client) };
     let mut object = declaring("erp", 0, &["out"]);
     let outputs: Vec<_> = listed
-        .map(|version| json!({"secretName": "out", "format": "Binding", "resourceVersion": version}))
+        .map(|(_, version)| json!({"secretName": "out", "format": "Binding", "resourceVersion": version}))
         .into_iter()
         .collect();
-    object.status = serde_json::from_value(json!({"outputs": outputs})).unwrap();
+    let published = listed.map(|(status, _)| {
+        json!({"type": "Published", "status": status, "reason": "Any", "message": "",
+            "lastTransitionTime": "2026-03-01T00:00:00Z"})
+    });
+    let conditions: Vec<_> = published.into_iter().collect();
+    object.status = serde_json::from_value(json!({"outputs": outputs, "conditions": conditions})).unwrap();
     let seen = observe(&ctx, Arc::new(object)).await.expect("it can be looked at");
     let told: Arc<Mutex<Vec<Asked>>> = told;
     let about_output = told.lock().unwrap().iter().filter(|asked| asked.name == "out").cloned().collect();
@@ -45,10 +51,13 @@ async fn without_a_watch_no_foreign_secret_is_read_but_for_its_metadata() {
 
 #[tokio::test]
 async fn without_a_watch_what_the_status_lists_costs_one_request_and_is_dropped_if_it_is_foreign() {
-    let (seen, asked) = observed(Some("5"), Some("erp")).await;
+    let (seen, asked) = observed(Some(("True", "5")), Some("erp")).await;
     assert!(asked.len() == 1 && !asked[0].metadata, "{asked:?}");
     assert!(seen.targets[0].secret.as_ref().unwrap().data.is_some());
-    let (seen, asked) = observed(Some("4"), Some("somebody")).await;
+    let (seen, asked) = observed(Some(("True", "4")), Some("somebody")).await;
     assert_eq!(asked.len(), 1, "{asked:?}");
     assert!(seen.targets[0].secret.as_ref().unwrap().data.is_none(), "nothing of it is kept");
+    // A name that another credential has, or an output that is not managed: whoever has it now, is not read.
+    let (_, asked) = observed(Some(("False", "4")), Some("somebody")).await;
+    assert!(asked.len() == 1 && asked[0].metadata, "{asked:?}");
 }

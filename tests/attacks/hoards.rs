@@ -191,7 +191,9 @@ async fn a20_large_specs_cost_little_memory() {
     stream::iter(0..100).map(declare).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
     // Delivered one by one until now; to the next process they come in a list.
     let ready = |object: &_| is(object, ConditionType::Ready, ("True", "LocalOnly"));
-    stage.until("large-0", ready).await;
+    // One after the other, by a build that is not optimised.
+    let waited = await_object(&stage.credentials(), "large-0", SOON * 4, ready).await;
+    waited.unwrap_or_else(|late| panic!("{late}"));
     let before = memory(stage.operator.id(), "VmHWM");
     assert!(before <= AT_MOST, "it took {before} KiB");
     stage.operator.kill().expect("it runs");

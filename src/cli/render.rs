@@ -12,7 +12,7 @@ use crate::error::{Failure, Verb};
 use crate::outputs::{Rendered, labels, render, token_in};
 use crate::policy::publishing::{Beside, is_local, material};
 use crate::policy::violation::violation;
-use crate::policy::{Cut, Observed, Ownership, Source, Target, Traits, declared_outputs, ownership, resolve};
+use crate::policy::{Observed, Ownership, Source, Target, Traits, declared_outputs, ownership, resolve};
 use crate::providers::Provider;
 use clap::{Args, ValueEnum};
 use clap_complete::engine::ArgValueCandidates;
@@ -143,7 +143,7 @@ async fn real(cluster: &Cluster, seen: &mut Observed) -> Result<Filling, Trouble
     let declared = declared_outputs(&seen.object);
     for output in &declared {
         let secret = read(&output.secret_name).await?.map(Box::new);
-        seen.targets.push(Target { name: output.secret_name.clone(), secret, cut: Cut::default() });
+        seen.targets.push(Target { name: output.secret_name.clone(), secret, cut: false });
     }
     let resolved =
         resolve(seen).map_err(|why| Trouble::new(crate::policy::message::unresolved(&seen.object.spec, &why)))?;

@@ -211,7 +211,7 @@ impl<'a> Hand<'a> {
     /// Replaces the data of the Secret just read; the API server refuses if it has changed since.
     async fn replace(&self, name: &str, rendered: Rendered) -> Result<Done, Failure> {
         let Some(existing) = self.existing(name) else { return self.create(name, rendered).await };
-        let cut = self.seen.target(name).is_some_and(|target| target.cut.metadata);
+        let cut = self.seen.target(name).is_some_and(|target| target.cut);
         let (mut secret, _alone) = if cut {
             let (secret, alone) = reread(&self.secrets, existing).await?;
             (secret, Some(alone))

@@ -3,7 +3,7 @@
 
 use crate::api::{CREDENTIAL_LABEL, Format, KeySecretRef, MANAGED_BY_LABEL, Output};
 use crate::outputs::largest;
-use crate::policy::{Cut, Ownership, ownership, source};
+use crate::policy::{Ownership, ownership, source};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -42,26 +42,27 @@ pub(super) fn made_of_templates(outputs: Option<&[Output]>) -> usize {
 }
 
 /// Of what stands under an output's name: all of it if it is ours, as it is compared and updated in place. Of what holds
-/// more than the output ever does, the values that the output makes, by name. Nothing of much that is written on it: that
-/// is read again before it is written over, or made anew without it, if it leaves no room.
+/// more than the output ever does, the values that the output makes, by name. Nothing of much that is written on it: it is
+/// made anew without that, if that leaves it no room; otherwise all of that is read again before it is written over, as
+/// the second of the answer says.
 pub(super) fn of_target(
     secret: Secret,
     uid: &str,
     output: &Output,
     made: impl FnOnce() -> BTreeSet<String>,
-) -> (Secret, Cut) {
+) -> (Secret, bool) {
     if ownership(&secret, uid) == Ownership::Foreign {
-        return (of_metadata(secret.metadata), Cut::default());
+        return (of_metadata(secret.metadata), false);
     }
     let Secret { mut metadata, data, type_, immutable, .. } = secret;
     let (written, most) = (written_on(&metadata), largest(output));
     let data = data.unwrap_or_default();
     let data = Some(if fits(&data, most) { data } else { values_of(data, &made(), most) });
     if written > TOO_LONG_METADATA {
-        return (Secret { data, ..of_metadata(metadata) }, Cut::default());
+        return (Secret { data, ..of_metadata(metadata) }, false);
     }
-    let cut = Cut { metadata: written > LONG_METADATA };
-    if cut.metadata {
+    let cut = written > LONG_METADATA;
+    if cut {
         let labels = metadata.labels.take().into_iter().flatten();
         let ours = labels.filter(|(name, _)| [MANAGED_BY_LABEL, CREDENTIAL_LABEL].contains(&name.as_str()));
         metadata = ObjectMeta { labels: Some(ours.collect()), ..of_metadata(metadata).metadata };
@@ -167,7 +168,7 @@ mod tests {
             Some([CREDENTIAL_LABEL, "team"].map(|name| (name.to_owned(), "erp".to_owned())).into());
         let made = || ["api-key", "expires-at", "url"].map(str::to_owned).into();
         let (kept, cut) = of_target(marked.clone(), "me", &output, made);
-        assert_eq!((cut, kept.metadata.annotations), (Cut { metadata: true }, None));
+        assert_eq!((cut, kept.metadata.annotations), (true, None));
         let names: Vec<_> = kept.data.iter().flatten().map(|(name, value)| (name.as_str(), value.0.len())).collect();
         assert_eq!(names, [("api-key", 10), ("expires-at", 20_000), (AND_MORE, 0)], "by name, and nothing else");
         assert_eq!(kept.type_.as_deref(), Some("Opaque"), "it need not be made anew");
@@ -181,7 +182,7 @@ mod tests {
         let mut small = secret(&owners);
         small.metadata.annotations = Some([("team".to_owned(), "data".to_owned())].into());
         small.data.as_mut().unwrap().remove("other");
-        assert_eq!(of_target(small.clone(), "me", &output, made), (small.clone(), Cut::default()));
+        assert_eq!(of_target(small.clone(), "me", &output, made), (small.clone(), false));
         let value = |n: usize| (n.to_string(), ByteString(vec![b'x']));
         small.data = Some((0..=MANY_VALUES).map(value).collect());
         let (many, _) = of_target(small.clone(), "me", &output, || ["7".to_owned()].into());
@@ -200,7 +201,7 @@ mod tests {
         let output: Output = serde_json::from_value(output).unwrap();
         small.data = secret(&owners).data;
         small.data.as_mut().unwrap().remove("expires-at");
-        assert_eq!(of_target(small.clone(), "me", &output, made), (small.clone(), Cut::default()));
+        assert_eq!(of_target(small.clone(), "me", &output, made), (small.clone(), false));
         assert!(made_of_templates(Some(&[output])) > 900_000);
     }
 

@@ -7,7 +7,7 @@ use crate::credential::Key;
 use crate::error::{Class, Failure, Verb};
 use crate::outputs::token_in;
 use crate::policy::{
-    Cut, Observed, Ownership, Source, Target, Traits, declared_outputs, is_claimed, ownership, source, value_names,
+    Observed, Ownership, Source, Target, Traits, declared_outputs, is_claimed, ownership, source, value_names,
 };
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -87,7 +87,7 @@ async fn read_targets(ctx: &Context, seen: &mut Observed, secrets: &Api<Secret>,
     let others = others.filter(|other| !ctx.is_absent(&Name::new(&name.namespace, other)));
     for other in few_of(seen, others.collect()) {
         let secret = read_metadata(ctx, secrets, &Name::new(&name.namespace, &other)).await?;
-        seen.dropped.push(Target { name: other, secret, cut: Cut::default() });
+        seen.dropped.push(Target { name: other, secret, cut: false });
     }
     Ok(())
 }
@@ -110,7 +110,7 @@ async fn read_target(
     seen: &Observed,
     (secrets, name): (&Api<Secret>, &Name),
     output: &Output,
-) -> Result<Option<(Box<Secret>, Cut)>, Failure> {
+) -> Result<Option<(Box<Secret>, bool)>, Failure> {
     let target = &Name::new(&name.namespace, &output.secret_name);
     if ctx.is_absent(target) {
         return Ok(None);
@@ -123,7 +123,7 @@ async fn read_target(
     if !known_as_ours {
         let found = read_metadata(ctx, secrets, target).await?;
         if found.as_ref().is_none_or(|secret| ownership(secret, seen.uid()) == Ownership::Foreign) {
-            return Ok(found.map(|secret| (secret, Cut::default())));
+            return Ok(found.map(|secret| (secret, false)));
         }
     }
     let found = read(ctx, secrets, target).await?;

@@ -3,7 +3,7 @@
 
 mod steps;
 
-use super::{Acted, Cut, Notice, Plan, after};
+use super::{Acted, Notice, Plan, after};
 use crate::api::{ConditionType, Conditions, ConnectorCredential, ConnectorCredentialStatus, Reason};
 use crate::credential::AccessToken;
 use crate::providers::{Access, Doubt, Proof, Rejection, Scope, Site, Verdict};
@@ -73,8 +73,8 @@ pub(super) struct World {
     pub(super) source: Option<Secret>,
     pub(super) denied: bool,
     pub(super) targets: BTreeMap<String, Secret>,
-    /// What is not kept of any of them.
-    pub(super) cut: Cut,
+    /// Whether of none of them is kept what others wrote on it.
+    pub(super) cut: bool,
     pub(super) claimed: BTreeSet<String>,
     pub(super) site: Site,
     pub(super) now: Timestamp,
@@ -114,7 +114,7 @@ impl World {
             source: None,
             denied: false,
             targets: BTreeMap::new(),
-            cut: Cut::default(),
+            cut: false,
             claimed: BTreeSet::new(),
             site: Site::default(),
             now,

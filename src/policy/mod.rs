@@ -38,7 +38,7 @@ pub use plan::{Check, Plan, Pointless, asked_for, probe_plan};
 pub use published::{Acted, Done, OutputResult, dropped_may_go};
 pub use publishing::{Move, OutputPlan};
 pub use schedule::{after, jittered};
-pub use seen::{Asked, Cut, Observed, Source, Target, Traits, declared_outputs};
+pub use seen::{Asked, Observed, Source, Target, Traits, declared_outputs};
 pub use source::{Resolved, resolve};
 pub use subject::subject;
 pub use token::{CLAIM, course, is_claimed};

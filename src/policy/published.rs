@@ -64,7 +64,7 @@ pub(super) fn overtaken(results: &[OutputResult]) -> bool {
     results.iter().any(|result| result.done == Done::Overtaken)
 }
 
-/// What is wrong with the outputs that nothing happened to, whatever comes of the others.
+/// What is wrong with the outputs at which nobody was faster, whatever comes of the others.
 pub(super) fn wrong_beside(results: &[OutputResult], proved: bool) -> Option<Finding> {
     let settled = results.iter().filter(|result| result.done != Done::Overtaken).cloned().collect::<Vec<_>>();
     let found = worst(&settled, proved);

@@ -175,7 +175,7 @@ fn difference(seen: &Observed, target: &Target, secret: &Secret, rendered: Rende
     let name = seen.object.metadata.name.as_deref().unwrap_or_default();
     let (ours, stored) = (labels(name), secret.metadata.labels.as_ref());
     // A process may have died between creating it and saying so; anybody else may have planted it, marked for others.
-    let bare = stored == Some(&ours) && is_bare(&secret.metadata) && !target.cut.metadata;
+    let bare = stored == Some(&ours) && is_bare(&secret.metadata) && !target.cut;
     if !bare && !was_written(seen, &target.name) {
         return Move::TakeOver(rendered);
     }

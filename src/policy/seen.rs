@@ -59,15 +59,8 @@ pub struct Target {
     pub name: String,
     /// The Secret; `None` when there is none.
     pub secret: Option<Box<Secret>>,
-    /// What of it is missing here.
-    pub cut: Cut,
-}
-
-/// What of a Secret of ours was too much to be kept, as others have written on it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Cut {
-    /// Labels, annotations, finalizers and owners, but for our own.
-    pub metadata: bool,
+    /// Whether labels, annotations, finalizers and owners other than our own are missing here: they were too much.
+    pub cut: bool,
 }
 
 /// What the provider said, when, and how long it wants to be left alone.

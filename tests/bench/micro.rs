@@ -8,7 +8,7 @@ use std::time::Instant;
 use connector_operator::api::ConnectorCredential;
 use connector_operator::credential::Key;
 use connector_operator::outputs::{Material, default_output, render};
-use connector_operator::policy::{Asked, Cut, Observed, Source, Target, Traits, decide};
+use connector_operator::policy::{Asked, Observed, Source, Target, Traits, decide};
 use connector_operator::providers::{
     Access, Depth, Given, Proof, Provider, Reply, Site, Variable, Variables, Verdict, ZenFlow,
 };
@@ -71,7 +71,7 @@ fn seen() -> Observed {
     Observed {
         object: Arc::new(credential),
         source: Source::Found(Box::new(secret)),
-        targets: vec![Target { name: "erp-auth".to_owned(), secret: None, cut: Cut::default() }],
+        targets: vec![Target { name: "erp-auth".to_owned(), secret: None, cut: false }],
         dropped: Vec::new(),
         claimed: BTreeSet::new(),
         site: Site::default(),

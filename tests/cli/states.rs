@@ -3,7 +3,7 @@
 use connector_operator::api::{ConnectorCredential, ConnectorCredentialStatus};
 use connector_operator::outputs::labels;
 use connector_operator::policy::{
-    Acted, Asked, Cut, Decision, Done, Move, Observed, OutputResult, Source, Target, Traits, conclude, decide,
+    Acted, Asked, Decision, Done, Move, Observed, OutputResult, Source, Target, Traits, conclude, decide,
 };
 use connector_operator::providers::{Access, Doubt, Proof, Rejection, Scope, Site, Verdict};
 use jiff::{SignedDuration, Timestamp};
@@ -179,7 +179,7 @@ impl Visit {
         let target = |name: &String| Target {
             name: name.clone(),
             secret: (self.foreign || published).then(|| Box::new(output(name, owner))),
-            cut: Cut::default(),
+            cut: false,
         };
         let seen = Observed {
             targets: names.iter().map(target).collect(),

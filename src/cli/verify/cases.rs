@@ -6,7 +6,7 @@ use super::prove::Judged;
 use super::schema::{self, Schema};
 use crate::api::ConnectorCredential;
 use crate::config::Settings;
-use crate::policy::{Cut, Observed, Source, Target, Traits, declared_outputs};
+use crate::policy::{Observed, Source, Target, Traits, declared_outputs};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use std::collections::{BTreeMap, BTreeSet};
@@ -183,7 +183,7 @@ fn observe(
     let outputs = declared_outputs(&object);
     let targets = outputs.into_iter().map(|output| {
         let secret = find(&output.secret_name).cloned().map(Box::new);
-        Target { name: output.secret_name, secret, cut: Cut::default() }
+        Target { name: output.secret_name, secret, cut: false }
     });
     let targets = targets.collect();
     let by_variable = meta.name.as_ref().and_then(|name| given.keys.get(name));

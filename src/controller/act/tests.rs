@@ -5,7 +5,7 @@ mod others;
 use super::super::fixtures::{context, declaring, recording, refusal, silence};
 use super::*;
 use crate::api::Format;
-use crate::policy::{Cut, Source, Target, Traits};
+use crate::policy::{Source, Target, Traits};
 use http::{Method, Request, Response};
 use kube::client::Body;
 use serde_json::json;
@@ -34,7 +34,7 @@ fn seen(ctx: &Context) -> Observed {
     Observed {
         object: Arc::new(object),
         source: Source::Missing,
-        targets: vec![Target { name: OUTPUT.to_owned(), secret: Some(Box::new(secret)), cut: Cut::default() }],
+        targets: vec![Target { name: OUTPUT.to_owned(), secret: Some(Box::new(secret)), cut: false }],
         dropped: Vec::new(),
         claimed: std::collections::BTreeSet::new(),
         site: ctx.sites.site(crate::providers::ProviderKind::ZenFlow).clone(),
@@ -126,7 +126,7 @@ fn worn_out(ctx: &Context) -> Observed {
     let mut seen = seen(ctx);
     let changed = seen.targets[0].secret.as_mut().expect("it is there");
     changed.metadata.resource_version = Some("6".to_owned());
-    seen.targets.push(Target { name: "new".to_owned(), secret: None, cut: Cut::default() });
+    seen.targets.push(Target { name: "new".to_owned(), secret: None, cut: false });
     no_turn_is_left(ctx);
     seen
 }

@@ -155,7 +155,7 @@ fn what_others_put_beside_a_good_key_does_not_withdraw_it_for_another() {
 #[test]
 fn an_output_of_ours_on_which_much_is_written_stays_as_it_is_and_a_planted_one_is_made_ours() {
     let mut world = World::accepted();
-    world.cut.metadata = true;
+    world.cut = true;
     assert!(!world.visit().changed);
     let version = world.targets["out"].metadata.resource_version.clone();
     world.object.status.as_mut().unwrap().outputs.clear();

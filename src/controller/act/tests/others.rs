@@ -73,7 +73,7 @@ async fn who_changes_one_output_all_the_time_does_not_keep_another_from_being_re
     seen.object = Arc::new(object);
     let mut attacked = seen.targets[0].secret.clone().unwrap();
     attacked.metadata.name = Some("attacked".to_owned());
-    seen.targets.push(Target { name: "attacked".to_owned(), secret: Some(attacked), cut: Cut::default() });
+    seen.targets.push(Target { name: "attacked".to_owned(), secret: Some(attacked), cut: false });
     // One more visit may undo what others did.
     for _ in 0..9 {
         ctx.memory.take_turn("erp", ctx.now()).unwrap();
@@ -176,7 +176,7 @@ async fn what_others_wrote_on_an_output_stays_however_much_it_is() {
     let _free = with_the_room_free().await;
     let (ctx, told) = with(|_| (200, written_on("5")));
     let mut seen = seen(&ctx);
-    seen.targets[0].cut.metadata = true;
+    seen.targets[0].cut = true;
     let proved =
         Rendered { data: BTreeMap::from([("KEY".to_owned(), Zeroizing::new(b"proved".to_vec()))]), ..rendered() };
     let done = hand(&ctx, &seen).replace(OUTPUT, proved).await;
@@ -197,7 +197,7 @@ async fn who_finds_another_at_such_an_output_asks_nothing_and_comes_again_in_a_s
     let _free = with_the_room_free().await;
     let (ctx, told) = with(|_| (200, written_on("5")));
     let mut seen = seen(&ctx);
-    seen.targets[0].cut.metadata = true;
+    seen.targets[0].cut = true;
     let hand = hand(&ctx, &seen);
     let another = reread(&hand.secrets, hand.existing(OUTPUT).unwrap()).await.expect("the room is free");
     told.lock().unwrap().clear();
@@ -213,7 +213,7 @@ async fn what_has_changed_since_it_was_looked_at_is_not_written_over() {
     let _free = with_the_room_free().await;
     let (ctx, told) = with(|_| (200, written_on("6")));
     let mut seen = seen(&ctx);
-    seen.targets[0].cut.metadata = true;
+    seen.targets[0].cut = true;
     let failure = hand(&ctx, &seen).replace(OUTPUT, rendered()).await.expect_err("it has changed");
     assert_eq!(failure.class(), Class::Conflict);
     assert_eq!(count(&told, &Method::PUT), 0);

@@ -9,7 +9,7 @@ use crate::api::{
 use crate::error::{Class, Failure, Verb};
 use crate::outputs::{Rendered, labels};
 use crate::policy::{
-    Acted, Decision, Done, Move, Observed, OutputPlan, OutputResult, Ownership, dropped_may_go, ownership,
+    Acted, Decision, Done, Move, Observed, OutputPlan, OutputResult, Ownership, dropped_may_go, may_give_way, ownership,
 };
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -25,11 +25,12 @@ use std::time::Duration;
 #[cfg(test)]
 mod tests;
 
-/// Makes all moves, then deletes what is not declared any more, if every output stands. The first failure is
-/// returned beside the results; the other moves are made all the same.
+/// Makes all moves, then deletes what is not declared any more, if every output stands, or only others' Secrets are in the
+/// way and another credential waits for that name: two that change names wait for each other. The first failure is returned
+/// beside the results; the other moves are made all the same.
 pub(super) async fn act(ctx: &Context, seen: &Observed, decision: &mut Decision) -> (Acted, Option<Failure>) {
     let name = Name::of(&seen.object.metadata);
-    let hand = Hand::new(ctx, seen, name.namespace);
+    let hand = Hand::new(ctx, seen, name.namespace.clone());
     let mut acted = Acted::default();
     let mut failure = None;
     for plan in decision.outputs.iter_mut().flatten() {
@@ -42,9 +43,10 @@ pub(super) async fn act(ctx: &Context, seen: &Observed, decision: &mut Decision)
         });
         acted.results.push(OutputResult { name: plan.name.clone(), format: plan.format, done });
     }
-    let may_go = dropped_may_go(&acted.results);
+    let (may_go, gives_way) = (dropped_may_go(&acted.results), may_give_way(&acted.results));
     for dropped in &decision.dropped {
-        let deleted = if may_go { hand.let_go(dropped).await } else { Ok(false) };
+        let goes = may_go || (gives_way && ctx.index.is_declared_by_another(&name, dropped));
+        let deleted = if goes { hand.let_go(dropped).await } else { Ok(false) };
         match deleted {
             Ok(true) => {}
             Ok(false) => acted.undeleted.push(dropped.clone()),

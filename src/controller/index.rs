@@ -213,6 +213,13 @@ impl Index {
         entry.is_some_and(|entry| entry.owned.contains(secret))
     }
 
+    /// Whether another credential of the namespace declares an output of this name, which this one does not.
+    pub fn is_declared_by_another(&self, credential: &Name, secret: &str) -> bool {
+        let inner = self.lock();
+        let known = inner.spaces.get(&credential.namespace).and_then(|space| space.secrets.get(secret));
+        known.and_then(|secret| secret.claims.oldest()).is_some_and(|(_, oldest)| oldest != credential.name)
+    }
+
     /// Output names of a credential that an older one of its namespace declares too.
     pub fn claimed(&self, credential: &Name) -> BTreeSet<String> {
         let inner = self.lock();

@@ -35,7 +35,7 @@ pub use evidence::value_names;
 pub use notice::{Notice, Severity};
 pub use ownership::{Ownership, ownership};
 pub use plan::{Check, Plan, Pointless, asked_for, probe_plan};
-pub use published::{Acted, Done, OutputResult, dropped_may_go};
+pub use published::{Acted, Done, OutputResult, dropped_may_go, may_give_way};
 pub use publishing::{Move, OutputPlan};
 pub use schedule::{after, jittered};
 pub use seen::{Asked, Observed, Source, Target, Traits, declared_outputs};

@@ -147,6 +147,13 @@ pub fn dropped_may_go(results: &[OutputResult]) -> bool {
     })
 }
 
+/// Whether they may go where another credential waits for their names: every output stands, or its name is taken.
+#[must_use]
+pub fn may_give_way(results: &[OutputResult]) -> bool {
+    let free: Vec<_> = results.iter().filter(|result| result.done != Done::NotOwned).cloned().collect();
+    dropped_may_go(&free)
+}
+
 /// Whether every output carries the key.
 pub(super) fn everywhere(results: &[OutputResult]) -> bool {
     !results.is_empty() && results.iter().all(|result| matches!(result.done, Done::Written(_) | Done::Unchanged(_)))

@@ -97,3 +97,35 @@ async fn suspended_nothing_is_asked_or_written_and_resumed_nobody_is_asked_again
     assert_eq!(stage.simulator.ledger(&Default::default()).len(), asked, "nobody is asked");
     stage.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_that_change_the_names_of_their_outputs_do_not_wait_for_each_other() {
+    let stage = Stage::set("swapped").await;
+    let acts = [cast::zenflow(), cast::flowlu()];
+    let declare = async |act: &cast::Act, output: &str| {
+        let outputs = json!([{"secretName": output, "format": if output == "one" { "Binding" } else { "Env" }}]);
+        stage.declare(act.name, act.spec_with("outputs", outputs)).await;
+    };
+    for (act, output) in acts.iter().zip(["one", "two"]) {
+        let issued = stage.issue(act.new_key());
+        stage.put_secret(&act.source(), &[("api-key", &issued.key)]).await;
+        declare(act, output).await;
+        stage.until_ready(act.name).await;
+    }
+    // Nobody else wants what the first one has, so it keeps it.
+    declare(&acts[0], "two").await;
+    let blocked = |object: &_| {
+        // Whichever is the younger: both may be made in one second.
+        let stalled = |reason| is_current(object) && is(object, ConditionType::Stalled, ("True", reason));
+        stalled("TargetNotOwned") || stalled("OutputConflict")
+    };
+    stage.until(acts[0].name, blocked).await;
+    assert!(stage.secret("one").await.is_some(), "it stays until the other stands");
+    declare(&acts[1], "one").await;
+    for (act, output) in acts.iter().zip(["two", "one"]) {
+        let ready = stage.until_ready(act.name).await;
+        let secret = stage.secret(output).await.expect("it is written");
+        assert_eq!(secret.metadata.owner_references.expect("owners")[0].uid, ready.metadata.uid.expect("a uid"));
+    }
+    stage.finish().await;
+}

@@ -56,8 +56,8 @@ impl Clock for Shifted {
 fn limits() -> Limits {
     Limits {
         connect: Duration::from_secs(1),
-        read: Duration::from_millis(400),
-        total: Duration::from_millis(900),
+        read: Duration::from_secs(1),
+        total: Duration::from_millis(1500),
         conversation: Duration::from_secs(3),
         ..Limits::for_concurrency(64)
     }

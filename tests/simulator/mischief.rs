@@ -109,7 +109,7 @@ fn reply(fault: &Misbehaviour, call: &Call, world: &mut World) -> Reply {
         M::BrokenJson => Reply::typed(200, JSON, "{\"success\":tru"),
         M::DeepJson => Reply::typed(200, JSON, "[".repeat(DEPTH) + &"]".repeat(DEPTH)),
         M::GzipBomb => Reply::typed(200, JSON, BOMB.clone()).with("Content-Encoding", "gzip"),
-        M::Huge { .. } => Reply::json(200, json!(["x".repeat(HUGE)])),
+        M::Huge { .. } => Reply::typed(200, JSON, format!("[\"{}\"]", "x".repeat(HUGE))),
         M::WideHead { bytes } => wide(normal(call, world), *bytes),
         M::Redirect { status } => Reply::redirect(*status, &format!("{}/redirected", world.decoy)),
         M::RedirectHome { status } => Reply::redirect(*status, &format!("{}?redirected=1", call.request.path)),

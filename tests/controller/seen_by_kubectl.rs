@@ -2,7 +2,8 @@
 
 use super::cast;
 use crate::simulator::NewKey;
-use crate::support::stage::Stage;
+use crate::support::await_object::await_object;
+use crate::support::stage::{SOON, Stage, is};
 use connector_operator::api::ConditionType;
 use serde_json::Value;
 
@@ -58,7 +59,9 @@ async fn a_transition_is_told_once_in_an_event_that_names_the_secret() {
         .await;
     let issued = stage.issue(act.new_key());
     stage.put_secret(&act.source(), &[("api-key", &issued.key)]).await;
-    stage.until_ready(act.name).await;
+    // Two unscheduled checks at once, then one every half minute: this is the third.
+    let ready = |object: &_| is(object, ConditionType::Ready, ("True", "Ready"));
+    await_object(&stage.credentials(), act.name, 3 * SOON, ready).await.expect("it is proved");
     let namespace = stage.namespace.clone();
     let bed = stage.bed.clone();
     stage.finish().await;

@@ -47,6 +47,14 @@ async fn a17_every_form_of_retry_after_is_clamped_and_obeyed() {
         let allowed = if wait.is_some() { 1..=1 } else { 2..=10 };
         assert!(allowed.contains(&asked), "{name}: {asked} calls");
     }
+    let failures_of = |object: &ConnectorCredential| {
+        let known = object.status.as_ref().and_then(|status| status.validation.as_ref());
+        known.and_then(|known| known.consecutive_failures).unwrap_or_default()
+    };
+    for (name, _, _) in cast.iter().filter(|(_, _, wait)| wait.is_none()) {
+        let twice = await_object(&stage.credentials(), name, SOON, |object| failures_of(object) >= 2).await;
+        twice.expect("the second answer is told as well");
+    }
     // A new process knows no more than what is stored, and that is enough.
     stage.operator.kill().expect("it runs");
     let mut stored = Vec::new();
@@ -63,11 +71,7 @@ async fn a17_every_form_of_retry_after_is_clamped_and_obeyed() {
     }
     stage.operator = stage.another_operator(&[]).await;
     for (name, key, next, failures, asked) in stored {
-        let again = |object: &ConnectorCredential| {
-            let known = object.status.as_ref().and_then(|status| status.validation.as_ref());
-            known.and_then(|known| known.consecutive_failures).unwrap_or_default() > failures
-        };
-        await_object(&stage.credentials(), name, 4 * SOON, again)
+        await_object(&stage.credentials(), name, 4 * SOON, |object| failures_of(object) > failures)
             .await
             .expect("it is asked again, and goes on counting");
         let rows =

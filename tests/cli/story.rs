@@ -2,8 +2,10 @@
 
 use super::Cluster;
 use crate::simulator::{NewKey, Provider};
+use crate::support::await_object::await_object;
 use crate::support::canary::{Canary, find};
-use crate::support::stage::Stage;
+use crate::support::stage::{SOON, Stage, is, is_current};
+use connector_operator::api::ConditionType;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ListParams, PostParams};
@@ -115,7 +117,7 @@ async fn a_credential_is_checked_suspended_and_resumed_at_will() {
         "connectorcredential.connector-operator.io/crm reconciled: Ready: The key is proved and published.\n"
     );
     cluster.ctl(&["suspend", "crm"]).ended(0);
-    stage.until("crm", |object| object.spec.suspend == Some(true)).await;
+    stage.until_is("crm", ConditionType::Ready, ("True", "Suspended")).await;
     let status = cluster.ctl(&["status", "crm"]);
     assert!(status.out.contains("SUSPENDED: it was ready before\n"), "{}", status.all());
     let run = cluster.ctl(&["reconcile", "--all", "--wait"]).ended(1);
@@ -127,7 +129,9 @@ async fn a_credential_is_checked_suspended_and_resumed_at_will() {
     stage.until_ready("crm").await;
     let wrong = stage.wrong_key(Provider::Flowlu);
     stage.put_secret("crm-key", &[("api-key", &wrong)]).await;
-    stage.until_is("crm", connector_operator::api::ConditionType::Ready, ("False", "KeyRejected")).await;
+    // The third check that nobody scheduled: one comes back in half a minute.
+    let refused = |object: &_| is_current(object) && is(object, ConditionType::Ready, ("False", "KeyRejected"));
+    await_object(&stage.credentials(), "crm", 3 * SOON, refused).await.expect("it is refused");
     let run = cluster.ctl(&["reconcile", "crm", "--wait"]).ended(1);
     assert!(run.out.contains("not ready: KeyRejected: Flowlu refused the key."), "{}", run.all());
     let status = cluster.ctl(&["status", "crm"]).ended(1);

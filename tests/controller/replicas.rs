@@ -5,16 +5,18 @@
 use super::cast::{self, Act};
 use crate::simulator::{LedgerFilter, Placement, Provider};
 use crate::support::audit::{self, Request};
+use crate::support::await_object::await_object;
 use crate::support::operator::Operator;
-use crate::support::stage::{SOON, Stage, leads};
-use connector_operator::api::ConnectorCredential;
+use crate::support::stage::{SOON, Stage, is, leads};
+use connector_operator::api::{ConditionType, ConnectorCredential};
 use rustix::process::Signal;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-/// From the end of a leader to the first credential that its successor has served.
-const TAKEOVER: Duration = Duration::from_secs(20);
+/// From the end of a leader to the first credential that its successor has served: 20 seconds are promised, and the machine
+/// may stand still for some more.
+const TAKEOVER: Duration = Duration::from_secs(27);
 /// A Lease lasts 15 seconds from its last renewal, which is 2 seconds old at the most, and some more on a loaded machine.
 const SOONEST: Duration = Duration::from_secs(11);
 
@@ -94,7 +96,8 @@ async fn publish(stage: &Stage, act: &Act) {
     let issued = stage.issue(act.new_key());
     stage.put_secret(&act.source(), &[("api-key", &issued.key)]).await;
     stage.declare(act.name, act.spec()).await;
-    stage.until_ready(act.name).await;
+    let ready = |object: &ConnectorCredential| is(object, ConditionType::Ready, ("True", "Ready"));
+    await_object(&stage.credentials(), act.name, 2 * SOON, ready).await.expect("it becomes ready");
 }
 
 /// One scope, one request.
@@ -150,7 +153,7 @@ async fn a_leader_that_was_paused_comes_back_writes_nothing_calls_nobody_and_end
     let (said, done) = (pair.stage.operator.log().len(), asked_by(&pair.stage, &token).len());
     // It wakes with news that it has not seen, and more to come.
     let issued = pair.stage.issue(newcomer("newcomer").new_key());
-    pair.stage.put_secret("newcomer-key", &[("api-key", &issued.key)]).await;
+    let put = pair.stage.put_secret("newcomer-key", &[("api-key", &issued.key)]).await.metadata.resource_version;
     pair.stage.operator.signal(Signal::CONT).expect("it is there");
     let woke = Instant::now();
     publish(&pair.stage, &newcomer("latecomer")).await;
@@ -166,6 +169,11 @@ async fn a_leader_that_was_paused_comes_back_writes_nothing_calls_nobody_and_end
         since.iter().filter(|request| is_write(request)).filter(|request| !refused(request)).collect();
     assert!(written.is_empty(), "it wrote: {written:?}");
     std::mem::swap(&mut pair.stage.operator, &mut pair.standby);
+    let seen = |object: &ConnectorCredential| {
+        let source = object.status.as_ref().and_then(|status| status.source.as_ref());
+        source.map(|source| &source.resource_version) == put.as_ref()
+    };
+    pair.stage.until("newcomer", seen).await;
     pair.nothing_was_done_twice(&statuses, 3).await;
     pair.stage.finish().await;
 }

@@ -78,9 +78,11 @@ async fn a32_every_status_of_a_credentials_life_keeps_the_rules() {
     stage.declare("wrong", spec("wrong-key")).await;
     stage.until_is("wrong", ConditionType::Stalled, ("True", "KeyRejected")).await;
     // Proved by nobody, by choice; and expiring.
+    let in_a_week = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(7 * 24);
     let local = with(spec("crm-key"), "validation", json!({"mode": "Local"}));
-    stage.declare("local", with(local, "expiresAt", json!("2026-12-31T00:00:00Z"))).await;
+    stage.declare("local", with(local, "expiresAt", json!(in_a_week.to_string()))).await;
     stage.until_is("local", ConditionType::Ready, ("True", "LocalOnly")).await;
+    stage.until_is("local", ConditionType::Expiring, ("True", "ExpiringSoon")).await;
     // Somebody else's Secret in the way.
     stage.put_secret("taken", &[("mine", "EXAMPLE")]).await;
     let outputs = json!([{"secretName": "taken", "format": "Env"}]);

@@ -83,7 +83,7 @@ async fn a34_metrics_carry_allowed_labels_only_and_forget_what_is_deleted() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(6), forgotten).await.expect("it is forgotten");
+    tokio::time::timeout(SOON, forgotten).await.expect("it is forgotten");
     assert!(stage.metrics().await.contains("name=\"wrong\""), "the others are still there");
     stage.finish().await;
 }

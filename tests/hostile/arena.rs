@@ -18,6 +18,7 @@ use crate::simulator::{
 };
 use crate::support::bed::{Bed, bed};
 use crate::support::operator::{Operator, OperatorOptions};
+use crate::support::rights::await_right;
 
 const ACCOUNT: &str = "operator";
 
@@ -115,6 +116,12 @@ impl Arena {
         }
         let bindings: Api<RoleBinding> = self.bed.api(&ground.namespace);
         let _gone_already = bindings.delete("secrets", &DeleteParams::default()).await;
+    }
+
+    /// Waits until the API server knows of the right.
+    pub(super) async fn until_allowed(&self, ground: &Ground) {
+        let account = format!("{}:{ACCOUNT}", ground.namespace);
+        await_right(&self.bed, &account, Some(&ground.namespace), ("", "secrets", "get")).await;
     }
 
     fn credentials(&self, ground: &Ground) -> Api<DynamicObject> {

@@ -18,7 +18,7 @@ use connector_operator::api::{ConditionType, ConnectorCredential};
 
 const CREDENTIALS: &str = "connectorcredentials";
 /// The promise, and a visit on a machine that is loaded.
-const LIMIT: Duration = Duration::from_secs(65 + 10);
+const LIMIT: Duration = Duration::from_secs(65 + 25);
 
 /// Plays a first credential, spoils what `spoil` says, declares another, and waits until it is ready. In the meantime a
 /// rotation of the first is noticed as ever.

@@ -3,7 +3,7 @@
 use super::proxy::{Fault, Proxy, Refusal, Rule};
 use super::scene::{STATUS, Scene, exchanges, is_write, pass};
 use crate::controller::cast;
-use crate::simulator::{self, LedgerFilter, Misbehaviour};
+use crate::simulator::{self, LedgerFilter, Misbehaviour, Provider};
 use crate::support::await_object::await_object;
 use crate::support::stage::{SOON, is, value};
 use connector_operator::api::{ConditionType, ConnectorCredential};
@@ -31,7 +31,7 @@ async fn a21_a_leader_that_was_stopped_calls_nobody_and_writes_nothing_when_it_c
     // It has read the new keys when it is stopped, and would ask next; or it was answered.
     let mark = scene.proxy.mark();
     for act in &read {
-        let late = Fault::SlowHeaders(Duration::from_secs(2));
+        let late = Fault::SlowHeaders(Duration::from_secs(10));
         scene.proxy.add(Rule::new(late).on("get", "secrets").named(&act.source()));
     }
     let second: Vec<_> = all.clone().map(|act| scene.stage.issue(act.new_key())).collect();
@@ -75,7 +75,7 @@ async fn a21_a_leader_that_was_stopped_calls_nobody_and_writes_nothing_when_it_c
 
 /// An answer that is on its way when the operator is stopped.
 fn late_answer() -> simulator::Fault {
-    simulator::Fault::of(Misbehaviour::Latency { ms: 4000 })
+    simulator::Fault::of(Misbehaviour::Latency { ms: 9000 })
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -87,8 +87,8 @@ async fn a21_writes_that_are_denied_for_a_while_cost_one_exchange() {
     // The claim passes; what was found cannot be told.
     scene.proxy.add(denied().on("patch", STATUS).after(1));
     scene.play(&act).await;
-    let mark = scene.proxy.mark();
-    scene.proxy.until(mark, |_| true).await;
+    let asked = LedgerFilter { provider: Some(Provider::Aventri), ..LedgerFilter::default() };
+    scene.stage.simulator.wait_for(&asked, SOON).await.expect("a token is asked for");
     pass(if crate::support::full_length() { 300 } else { 6 }).await;
     assert_eq!(exchanges(&scene.stage, None), 1);
     assert!(scene.stage.secret(&act.output()).await.is_none(), "nothing can be written");

@@ -76,7 +76,7 @@ async fn play(arena: &Arena, moves: &[Move]) -> (Ground, Operator) {
     arena.allow(&ground, true).await;
     if denied {
         // A right that came back is found within five minutes; asking is faster.
-        pause(1000).await;
+        arena.until_allowed(&ground).await;
         for who in 0..CREDENTIALS.len() {
             arena.request(&ground, who).await;
         }

@@ -123,8 +123,9 @@ async fn killing_the_operator_at_any_moment_adds_one_exchange_at_the_most() {
     tokens_live(&stage.simulator, 600);
     // The answer is held for as long as ten others need to begin: each is killed at another moment.
     stage.simulator.set_fault(Fault::of(Misbehaviour::Latency { ms: 700 }));
-    let mut all = Vec::new();
-    for number in 0..14 {
+    let mut all = vec![declare(&stage, 0, "10m").await];
+    stage.simulator.wait_for(&LedgerFilter::default(), SOON).await.expect("it has begun");
+    for number in 1..14 {
         all.push(declare(&stage, number, "10m").await);
         pass(Duration::from_millis(100)).await;
     }
@@ -153,7 +154,8 @@ async fn killing_the_operator_at_any_moment_adds_one_exchange_at_the_most() {
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_over_a_renewal_the_operator_leaves_no_reader_with_an_expired_token() {
     let mut stage = Stage::set("renewal").await;
-    tokens_live(&stage.simulator, 60);
+    // Ten seconds more than the credentials know of: so long the machine may stand still.
+    tokens_live(&stage.simulator, 70);
     let (stop, reads) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
     let (mut all, mut readers) = (Vec::new(), Vec::new());
     let start = Instant::now();
@@ -179,7 +181,7 @@ async fn killed_over_a_renewal_the_operator_leaves_no_reader_with_an_expired_tok
     stage.operator.kill().expect("it runs");
     stage.simulator.clear_faults();
     stage.operator = stage.another_operator(&[]).await;
-    until(start, Duration::from_secs(75)).await;
+    until(start, Duration::from_secs(78)).await;
     stop.store(true, Ordering::Relaxed);
     for reader in readers {
         let bad = reader.await.expect("the output was there all the time");

@@ -52,14 +52,19 @@ impl Clock for Shifted {
     }
 }
 
-/// Deadlines for tests.
+/// The product's limits, which no answer on loopback misses.
 fn limits() -> Limits {
+    Limits::for_concurrency(64)
+}
+
+/// Deadlines for what hangs, which is waited for.
+fn short() -> Limits {
     Limits {
         connect: Duration::from_secs(1),
         read: Duration::from_secs(1),
         total: Duration::from_millis(1500),
         conversation: Duration::from_secs(3),
-        ..Limits::for_concurrency(64)
+        ..limits()
     }
 }
 

@@ -213,7 +213,7 @@ fn no_tls() -> rustls::ClientConfig {
 
 #[tokio::test]
 async fn a_hanging_namespace_leaves_slots_to_others() {
-    let bed = Bed::new().await;
+    let bed = Bed::with(short()).await;
     let (good, settings) = bed.credential(Product::ZenFlow);
     bed.simulator.set_switches(Switches { limits: false, ..Switches::default() });
     let hanging: Vec<_> = (0..100).map(|_| bed.credential(Product::ZenFlow).0).collect();

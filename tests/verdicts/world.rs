@@ -221,6 +221,8 @@ impl World {
         let clock = Arc::clone(&self.clock);
         let passing = tokio::spawn(async move {
             let mut beat = tokio::time::interval(TICK);
+            // Where the machine stood still, its clock did not go on.
+            beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
             loop {
                 beat.tick().await;
                 clock.0.lock().expect("no test panicked here").0 += TICK;

@@ -64,6 +64,7 @@ async fn a_hanging_answer_is_in_the_ledger_at_once() {
     once(&simulator, Misbehaviour::Hang);
     let short = Duration::from_millis(100);
     assert!(tokio::time::timeout(short, raw(&simulator)).await.is_err());
+    simulator.wait_for(&LedgerFilter::default(), Duration::from_secs(30)).await.expect("it was asked");
     let row = last(&simulator);
     assert_eq!((row.status, row.fault.as_deref()), (None, Some("hang")));
 }

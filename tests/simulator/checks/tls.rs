@@ -12,7 +12,7 @@ fn trusting(simulator: &Simulator, proxy: bool) -> Client {
     rustls::crypto::ring::default_provider().install_default().ok();
     let pem = simulator.ca_pem().expect("served with TLS");
     let ca = reqwest::Certificate::from_pem(pem.as_bytes()).expect("a certificate");
-    let builder = Client::builder().tls_certs_only([ca]).timeout(Duration::from_secs(5)).no_proxy();
+    let builder = Client::builder().tls_certs_only([ca]).timeout(Duration::from_secs(60)).no_proxy();
     let builder = match simulator.proxy().filter(|_| proxy) {
         Some(proxy) => builder.proxy(reqwest::Proxy::all(proxy).expect("a URL")),
         None => builder,

@@ -125,9 +125,9 @@ async fn a18_a_namespace_full_of_hanging_credentials_delays_no_other_by_more_tha
         pass(Duration::from_secs(1)).await;
     }
     assert!(calls(&stage) > 5, "the others hang");
-    // The middle one: beside other tests one visit may wait for a processor.
+    // The middle one, and thrice the promise: beside other tests a visit may wait for a processor.
     waits.sort();
-    assert!(waits[waits.len() / 2] < Duration::from_secs(5), "{waits:?}");
+    assert!(waits[waits.len() / 2] < SOON / 2, "{waits:?}");
     stage.finish().await;
 }
 

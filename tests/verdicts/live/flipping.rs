@@ -8,6 +8,7 @@ use crate::support::stage::{SOON, Stage, is, value};
 use connector_operator::api::ConditionType;
 use kube::api::Patch;
 use serde_json::json;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 const SPEC: &str = r#"{"provider": {"zenflow": {"scopes": ["read:orders"]}}, "keySecretRef": {"name": "source"}}"#;
@@ -38,7 +39,9 @@ async fn a16_a_secret_that_flips_ten_times_a_second_costs_few_calls_and_its_last
     let late = Duration::from_secs(35) + SOON;
     await_object(&stage.secrets(), "erp-auth", late, carries_the_last).await.expect("the last value wins");
     stage.until_ready("erp").await;
-    assert!(calls(&stage) - before <= meanwhile + 1, "one more for the last value");
+    let (all, took) = (calls(&stage) - before, start.elapsed());
+    let at_most = 2 + usize::try_from(took.as_secs() / 30).expect("a short time");
+    assert!(all <= at_most, "{all} calls in {took:?}, the last value's with them");
     assert_eq!(calls_about(&stage, &last), 1);
     stage.finish().await;
 }
@@ -74,7 +77,8 @@ async fn a16_a_secret_that_is_relabelled_or_applied_again_asks_nobody_and_a_corr
     stage.put_secret(&act.source(), &[("api-key", &right.key)]).await;
     stage.until_secret(&act.output(), |secret| value(secret, "api-key").as_deref() == Some(right.key.as_str())).await;
     let took = since.elapsed();
-    assert!(took < Duration::from_secs(5), "{took:?}");
+    // Had the same bytes been reasons to ask, it would wait for half a minute.
+    assert!(took < SOON / 2, "{took:?}");
     let ready = stage.until_ready(act.name).await;
     assert!(is(&ready, ConditionType::Authenticated, ("True", "KeyAccepted")));
     stage.finish().await;
@@ -91,8 +95,11 @@ async fn a16_labels_requests_and_two_keys_that_flap_cost_the_budget_and_delay_no
     stage.until_ready("erp").await;
     for (what, neighbour) in [("requests", cast::inflow()), ("keys", cast::flowlu())] {
         let (before, mark, start) = (calls(&stage), Mark::now(&stage.bed), Instant::now());
+        let (mut rounds, served) = (0, AtomicBool::new(false));
+        // It goes on until the neighbour is served: one that starves gets nothing afterwards.
         let flap = async {
-            for n in 0..seconds * 10 {
+            while rounds < seconds * 10 || !served.load(Ordering::Relaxed) {
+                let n = rounds;
                 let key = &keys[usize::from(n % 2 == 1)].key;
                 if what == "keys" {
                     stage.put_secret("source", &[("api-key", key)]).await;
@@ -102,27 +109,26 @@ async fn a16_labels_requests_and_two_keys_that_flap_cost_the_budget_and_delay_no
                     let flapped = Patch::Merge(json!({"metadata": meta}));
                     stage.credentials().patch("erp", &Default::default(), &flapped).await.expect("it is there");
                 }
-                pass((Duration::from_millis(100) * (n + 1)).saturating_sub(start.elapsed())).await;
+                rounds += 1;
+                pass((Duration::from_millis(100) * rounds).saturating_sub(start.elapsed())).await;
             }
         };
         let beside = async {
             pass(Duration::from_secs(2)).await;
             let issued = stage.issue(neighbour.new_key());
             stage.put_secret(&neighbour.source(), &[("api-key", &issued.key)]).await;
-            let since = Instant::now();
             stage.declare(neighbour.name, neighbour.spec()).await;
             stage.until_ready(neighbour.name).await;
-            since.elapsed()
+            served.store(true, Ordering::Relaxed);
         };
-        let ((), waited) = tokio::join!(flap, beside);
-        assert!(waited < Duration::from_secs(5), "{what}: the neighbour waited for {waited:?}");
+        tokio::join!(flap, beside);
         let took = start.elapsed();
         // The neighbour's one, two at once, and one back every half minute.
         let at_most = 1 + 2 + usize::try_from(took.as_secs() / 30).expect("a short time");
         let meanwhile = calls(&stage) - before;
         assert!(meanwhile <= at_most, "{what}: {meanwhile} calls in {took:?}");
         let deeds = mark.deeds(&stage.bed, &stage.namespace);
-        assert!(deeds.statuses <= usize::try_from(seconds * 10).expect("a small number"), "{what}: {deeds:?}");
+        assert!(deeds.statuses <= usize::try_from(rounds).expect("a small number"), "{what}: {deeds:?}");
         pass(Duration::from_secs(1)).await;
     }
     stage.finish().await;

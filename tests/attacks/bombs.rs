@@ -138,10 +138,14 @@ async fn a18_bombs_hangs_and_slow_readers_cost_little_memory_and_delay_nobody() 
     }
     let readers = slow_readers(&listening(&stage.operator, "metrics listening").expect("it listens"));
     // Beside them in other namespaces, of every provider.
+    let mut waits = Vec::new();
     for n in 1001..1006 {
-        good(&stage, &other, n).await;
+        waits.push(good(&stage, &other, n).await);
     }
     drop(readers);
+    // All but one: the machine may stand still for a moment.
+    waits.sort();
+    assert!(waits[3] < Duration::from_secs(5), "{waits:?}");
     // All have gone off, but for those that wait for a slot behind what hangs.
     let gone_off = || {
         let rows = stage.simulator.ledger(&LedgerFilter::default());

@@ -71,7 +71,7 @@ pub(super) async fn consult(
         proved: check.proved,
         asked_before: check.asked_before,
         namespace: Name::of(&object.metadata).namespace,
-        since: since(seen, check, now),
+        since: since(seen, check, (now, ctx.memory.heard_at(seen.uid()))),
     };
     let heard = match ctx.prober.turn_in_line(provider, &resolved.key, (&options, slot)).await {
         Turn::Over(Outcome::Later { at, .. }) => return Ok(Heard::Later(at)),
@@ -94,6 +94,9 @@ pub(super) async fn consult(
     };
     if check.unscheduled {
         ctx.memory.take_unscheduled(seen.uid(), now);
+    }
+    if !matches!(heard.verdict, Verdict::Inconclusive(_)) {
+        ctx.memory.remember_answer(seen.uid(), heard.asked_at);
     }
     if let Verdict::Accepted(proof) = &heard.verdict {
         let life = provider.token_lifetime();
@@ -129,14 +132,15 @@ fn remember_token(ctx: &Context, seen: &mut Observed, token: Option<&AccessToken
 }
 
 /// How old an answer to the same question may be. A request by annotation wants a new one; a scheduled check one that
-/// is newer than its last; a new key's may be as old as the interval.
-fn since(seen: &Observed, check: Check, now: Timestamp) -> Timestamp {
+/// is newer than its last. A first key's may be as old as the interval; a later one's no older than what was said of the
+/// key before: a key that comes back may have been revoked since.
+fn since(seen: &Observed, check: Check, (now, heard_at): (Timestamp, Option<Timestamp>)) -> Timestamp {
     if check.unscheduled && asked_for(&seen.object) {
         return now;
     }
     match last_check(seen).filter(|_| !check.unscheduled) {
         Some(last) => after(last, Duration::from_secs(1)),
-        None => earlier(now, seen.interval()),
+        None => earlier(now, seen.interval()).max(heard_at.unwrap_or(Timestamp::MIN)),
     }
 }
 

@@ -37,6 +37,8 @@ struct Entry {
     turns_at: Timestamp,
     written: Option<Arc<ConnectorCredential>>,
     failures: u32,
+    /// When the last answer that says yes or no was asked for, whatever key it was about.
+    heard_at: Option<Timestamp>,
 }
 
 /// What this process knows of each credential, by its uid.
@@ -136,6 +138,16 @@ impl Memory {
         let mut entries = self.lock();
         let entry = entries.entry(uid.to_owned()).or_default();
         entry.full_at = after(entry.full_at.clamp(now, after(now, REFILL)), REFILL);
+    }
+
+    /// Remembers when an answer that says yes or no was asked for.
+    pub fn remember_answer(&self, uid: &str, asked_at: Timestamp) {
+        self.lock().entry(uid.to_owned()).or_default().heard_at = Some(asked_at);
+    }
+
+    /// When the last answer that says yes or no was asked for; `None` when none was heard.
+    pub fn heard_at(&self, uid: &str) -> Option<Timestamp> {
+        self.lock().get(uid)?.heard_at
     }
 
     /// Remembers what was written last.

@@ -17,6 +17,7 @@ mod patience;
 mod planted;
 mod refusals;
 mod replies;
+mod returning;
 mod rights;
 mod rotation;
 mod waiting;

@@ -1,6 +1,6 @@
 # The image for those who have Docker, Podman or BuildKit, from whatever the tag below names today, without the list of
 # dependencies inside. Releases are made by image/build: the same files, without a daemon, with that list.
-#   docker build --tag registry.example/connector-operator:0.1.0 .
+#   docker build --tag registry.example/connector-operator/connector-operator:0.1.0 .
 FROM docker.io/library/rust:1.95-alpine AS build
 RUN apk add --no-cache ca-certificates musl-dev
 WORKDIR /src

@@ -22,7 +22,7 @@ pub(super) const LIST: &str = "\
 Examples:
   connectorctl list -A
   connectorctl list -n data -l team=erp -o wide
-  connectorctl list -A --field-selector status.provider=ZenFlow -o name";
+  connectorctl list -n data --field-selector status.provider=ZenFlow -o name";
 
 pub(super) const TREE: &str = "\
 Example:

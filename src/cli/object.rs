@@ -3,7 +3,7 @@
 use super::output::{self, Output};
 use super::page::Page;
 use super::trouble::Trouble;
-use crate::api::{ConditionType, Conditions, ConnectorCredential};
+use crate::api::{ConditionType, Conditions, ConnectorCredential, Status, ValidationStatus};
 use clap::ValueEnum;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use serde_json::{Value, json};
@@ -117,4 +117,16 @@ pub(super) fn is_healthy(object: &ConnectorCredential) -> bool {
 /// Whether the status speaks of the newest generation.
 pub(super) fn is_current(object: &ConnectorCredential) -> bool {
     object.status.as_ref().is_some_and(|status| status.observed_generation == object.metadata.generation)
+}
+
+/// What a ready credential still warns of; an outage or a first refusal among it.
+pub(super) fn warnings(object: &ConnectorCredential) -> Vec<&Condition> {
+    let validation = object.status.as_ref().and_then(|status| status.validation.as_ref());
+    let shaken = |validation: &&ValidationStatus| {
+        validation.outage_start_time.is_some() || validation.first_rejection_time.is_some()
+    };
+    let accepted =
+        condition(object, ConditionType::Authenticated).filter(|one| Status::read(&one.status) == Status::True);
+    let shaken = accepted.filter(|_| validation.as_ref().is_some_and(shaken));
+    shaken.into_iter().chain(ConditionType::ADVICE.into_iter().filter_map(|kind| condition(object, kind))).collect()
 }

@@ -4,7 +4,7 @@
 use super::Shown;
 use super::cluster::{Cluster, ClusterFlags};
 use super::completion;
-use super::object::{self, RESOURCE, condition};
+use super::object::{self, RESOURCE, condition, warnings};
 use super::output::Output;
 use super::page::Page;
 use super::progress;
@@ -223,7 +223,8 @@ fn outcome(object: &ConnectorCredential) -> String {
     let (reason, message) =
         ready.map_or((Reason::NotChecked.name(), ""), |ready| (ready.reason.as_str(), ready.message.as_str()));
     let word = if object::is_healthy(object) { "reconciled" } else { "reconciled, not ready" };
-    format!("{word}: {reason}: {message}")
+    let warnings = warnings(object).into_iter().map(|warning| format!(" Warning: {}", warning.message));
+    format!("{word}: {reason}: {message}{}", warnings.collect::<String>())
 }
 
 /// The credential, once the operator has acted on the request.

@@ -26,6 +26,9 @@ pub(super) struct Tree {
     cluster: ClusterFlags,
 }
 
+/// What is said of an output that stands although it is not declared any more, or is not to be published.
+const LEFT: &str = "left as it was";
+
 /// A line of the tree, and what hangs on it.
 struct Branch {
     words: Vec<Word>,
@@ -44,11 +47,16 @@ impl Tree {
             Some(PublishPolicy::Never) => Vec::new(),
             _ => declared_outputs(&object),
         };
-        let names: BTreeSet<_> = outputs.iter().map(|output| output.secret_name.clone()).collect();
+        let declared: BTreeSet<_> = outputs.iter().map(|output| output.secret_name.clone()).collect();
+        // What is not declared any more stands until it is deleted, and workloads may still use it.
+        let written = object.status.as_ref().map(|status| status.outputs.as_slice()).unwrap_or_default();
+        let mut names = declared.clone();
+        names.extend(written.iter().map(|output| output.secret_name.clone()));
         let used = consumers(&cluster, &names).await;
         let mut branches = Vec::new();
         for name in names {
-            let note = state(&cluster, &name, object.metadata.uid.as_deref()).await;
+            let stands = if declared.contains(&name) { Word::new("published", Tone::Good) } else { LEFT.into() };
+            let note = state(&cluster, &name, (object.metadata.uid.as_deref(), stands)).await;
             let mut branch = leaf(format!("Secret/{name}"), note);
             branch.below = match &used {
                 Ok(used) => users(used, &name),
@@ -83,12 +91,12 @@ async fn source_state(cluster: &Cluster, name: &str) -> Word {
 }
 
 /// Whether the Secret is there, and ours. Its metadata are read, never its data.
-async fn state(cluster: &Cluster, name: &str, uid: Option<&str>) -> Word {
+async fn state(cluster: &Cluster, name: &str, (uid, stands): (Option<&str>, Word)) -> Word {
     match cluster.api::<Secret>().get_metadata_opt(name).await {
         Ok(Some(found)) => {
             let mut owners = found.metadata.owner_references.iter().flatten();
             let ours = owners.any(|owner| owner.controller == Some(true) && Some(owner.uid.as_str()) == uid);
-            if ours { Word::new("published", Tone::Good) } else { Word::new("belongs to somebody else", Tone::Bad) }
+            if ours { stands } else { Word::new("belongs to somebody else", Tone::Bad) }
         }
         Ok(None) => Word::new("not written", Tone::Doubtful),
         Err(error) => unseen(&error),

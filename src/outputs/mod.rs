@@ -69,7 +69,9 @@ impl fmt::Debug for Rendered {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unrenderable {
     /// A template names a variable that does not exist at all, or not for this provider.
-    #[error("the template of file {file} uses $({name}), which this provider does not have; it has: {known}")]
+    #[error(
+        "the template of file {file} uses $({name}), which this provider does not have; it has: {known}; for a literal $( write $$("
+    )]
     UnknownVariable {
         /// The file of the template.
         file: String,

@@ -1,14 +1,14 @@
 //! The commands in a cluster with a running operator: what a user types through the life of a key.
 
 use super::Cluster;
-use crate::simulator::{NewKey, Provider};
+use crate::simulator::{Fault, Misbehaviour, NewKey, Provider, key_hash};
 use crate::support::await_object::await_object;
 use crate::support::canary::{Canary, find};
 use crate::support::stage::{SOON, Stage, is, is_current};
 use connector_operator::api::ConditionType;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{ListParams, PostParams};
+use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 fn deployment() -> Deployment {
@@ -105,6 +105,29 @@ async fn a_ready_credential_is_shown_without_its_key() {
         );
     }
     assert_eq!(stage.simulator.ledger(&crate::simulator::LedgerFilter::default()).len(), calls, "render calls nobody");
+    stage.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_refusal_is_a_warning_and_outputs_that_are_left_are_named() {
+    let (stage, cluster, key) = scene().await;
+    let refuse = Misbehaviour::Status { status: 401, retry_after: None, bad_key_body: true };
+    stage.simulator.set_fault(Fault { key_hash: Some(key_hash(&key)), ..Fault::of(refuse) });
+    let run = cluster.ctl(&["reconcile", "crm", "--wait"]).ended(0);
+    assert!(
+        run.out.contains("reconciled: Ready: ")
+            && run.out.contains(" Warning: Flowlu accepted this key before and refused it once"),
+        "{}",
+        run.out
+    );
+    stage.simulator.clear_faults();
+    let spec = json!({"publishPolicy": "Never"});
+    let never = Patch::Merge(json!({"spec": spec}));
+    stage.credentials().patch("crm", &PatchParams::default(), &never).await.expect("the administrator may");
+    let status = cluster.ctl(&["status", "crm"]);
+    assert!(status.out.contains("none: publishPolicy is Never") && status.out.contains("crm-auth, left as it was"));
+    let tree = cluster.ctl(&["tree", "crm"]).ended(0);
+    assert!(tree.out.contains("Secret/crm-auth  left as it was"), "{}", tree.out);
     stage.finish().await;
 }
 

@@ -24,18 +24,19 @@ const PROVIDERS: [(Provider, &str); 5] = [
 ];
 
 /// What is worth a look while everything runs, and why; a line of each has 80 columns.
-const LOOK_AROUND: [(&str, &str); 12] = [
+const LOOK_AROUND: [(&str, &str); 13] = [
     ("kubectl get concred -n demo", "all credentials"),
     ("kubectl describe concred erp -n demo", "one, in full"),
     ("connectorctl status erp -n demo", "on one page"),
     ("connectorctl tree erp -n demo", "who uses what"),
     ("connectorctl render erp -n demo --config $CONFIG", "what is out"),
-    ("connectorctl verify -f $EXAMPLES --config $CONFIG", "takes a minute"),
+    ("connectorctl verify -f $EXAMPLES --config $CONFIG", "a minute; two died"),
     ("curl -s $METRICS | grep ^connectorcredential_", "metrics"),
     ("kubectl get secret erp-auth -n demo -o yaml", "for a workload"),
     ("kubectl explain concred.spec.provider.zenflow", "the fields"),
     ("kubectl get events -n demo", "what was told"),
     ("kubectl edit secret flowlu-key -n demo", "break it"),
+    ("kubectl get secret crm-auth -n demo -o yaml", "has the good key"),
     ("kubectl wait --for=condition=Ready concred --all -n demo", "for scripts"),
 ];
 /// As wide as the widest command, and two spaces.

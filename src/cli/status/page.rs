@@ -1,10 +1,10 @@
 //! One credential as a screen that a person understands without documentation. Pure.
 
 use super::{Around, time};
-use crate::api::{ConditionType, Conditions, ConnectorCredential, PublishPolicy, Reason, Status, ValidationStatus};
+use crate::api::{ConditionType, Conditions, ConnectorCredential, OutputStatus, PublishPolicy, Reason, Status};
 use crate::cli::Shown;
 use crate::cli::consumers::Consumer;
-use crate::cli::object::{self, condition};
+use crate::cli::object::{self, condition, warnings};
 use crate::cli::page::{Page, Tone, WIDTH, Word, cut, span};
 use crate::cli::remedy;
 use crate::policy::{declared_outputs, message::moment};
@@ -65,18 +65,6 @@ fn suspended(page: &mut Page, ready: &Condition) {
     page.line(vec![Word::new("SUSPENDED", Tone::Doubtful), before.into()]);
     page.gap();
     page.beside("", 2, ready.message.as_str());
-}
-
-/// What a ready credential still warns of; an outage or a first refusal among it.
-fn warnings(object: &ConnectorCredential) -> Vec<&Condition> {
-    let validation = object.status.as_ref().and_then(|status| status.validation.as_ref());
-    let shaken = |validation: &&ValidationStatus| {
-        validation.outage_start_time.is_some() || validation.first_rejection_time.is_some()
-    };
-    let accepted =
-        condition(object, ConditionType::Authenticated).filter(|one| Status::read(&one.status) == Status::True);
-    let shaken = accepted.filter(|_| validation.as_ref().is_some_and(shaken));
-    shaken.into_iter().chain(ConditionType::ADVICE.into_iter().filter_map(|kind| condition(object, kind))).collect()
 }
 
 fn advice(page: &mut Page, object: &ConnectorCredential, shown: &Shown) {
@@ -173,17 +161,26 @@ fn upcoming(next: &Time, now: Timestamp) -> String {
 }
 
 fn outputs(page: &mut Page, object: &ConnectorCredential) {
-    if object.spec.publish_policy == Some(PublishPolicy::Never) {
-        return page.beside("Outputs", INDENT, "none: publishPolicy is Never");
-    }
+    let never = object.spec.publish_policy == Some(PublishPolicy::Never);
     let written = object.status.as_ref().map(|status| status.outputs.as_slice()).unwrap_or_default();
     let mut label = "Outputs";
-    for output in declared_outputs(object) {
+    let declared = if never { Vec::new() } else { declared_outputs(object) };
+    if never {
+        page.beside(label, INDENT, "none: publishPolicy is Never");
+        label = "";
+    }
+    let left = |one: &&OutputStatus| declared.iter().all(|output| output.secret_name != one.secret_name);
+    for output in &declared {
         let stands = written.iter().any(|one| one.secret_name == output.secret_name);
         let state = if stands { "" } else { ", not written" };
         let format = serde_json::to_value(output.format.unwrap_or_default()).unwrap_or_default();
         let format = format.as_str().unwrap_or_default();
         page.beside(label, INDENT, format!("Secret {} ({format}){state}", output.secret_name));
+        label = "";
+    }
+    for one in written.iter().filter(left) {
+        let why = if never { "left as it was" } else { "not declared any more, stays until the others are written" };
+        page.beside(label, INDENT, format!("Secret {}, {why}", one.secret_name));
         label = "";
     }
 }

@@ -24,6 +24,8 @@ pub(super) enum Heard {
     Nothing,
 }
 
+/// In so long those who share a Secret hear of a change of it.
+const TOGETHER: Duration = Duration::from_secs(60);
 /// Until the next look at a line that moves.
 const A_MOMENT: Duration = Duration::from_millis(100);
 
@@ -71,7 +73,7 @@ pub(super) async fn consult(
         proved: check.proved,
         asked_before: check.asked_before,
         namespace: Name::of(&object.metadata).namespace,
-        since: since(seen, check, (now, ctx.memory.heard_at(seen.uid()))),
+        since: since(seen, check, (now, ctx.memory.accepted(seen.uid(), &resolved.key))),
     };
     let heard = match ctx.prober.turn_in_line(provider, &resolved.key, (&options, slot)).await {
         Turn::Over(Outcome::Later { at, .. }) => return Ok(Heard::Later(at)),
@@ -95,8 +97,8 @@ pub(super) async fn consult(
     if check.unscheduled {
         ctx.memory.take_unscheduled(seen.uid(), now);
     }
-    if !matches!(heard.verdict, Verdict::Inconclusive(_)) {
-        ctx.memory.remember_answer(seen.uid(), heard.asked_at);
+    if matches!(heard.verdict, Verdict::Accepted(_)) {
+        ctx.memory.remember_accepted(seen.uid(), &resolved.key, heard.asked_at);
     }
     if let Verdict::Accepted(proof) = &heard.verdict {
         let life = provider.token_lifetime();
@@ -132,15 +134,19 @@ fn remember_token(ctx: &Context, seen: &mut Observed, token: Option<&AccessToken
 }
 
 /// How old an answer to the same question may be. A request by annotation wants a new one; a scheduled check one that
-/// is newer than its last. A first key's may be as old as the interval; a later one's no older than what was said of the
-/// key before: a key that comes back may have been revoked since.
-fn since(seen: &Observed, check: Check, (now, heard_at): (Timestamp, Option<Timestamp>)) -> Timestamp {
+/// is newer than its last. Of a first key, and of the one that was accepted last, it may be as old as the interval; of one
+/// that takes the place of another, no older than those who share its Secret need: it may come back, and have been
+/// revoked since.
+fn since(seen: &Observed, check: Check, (now, accepted): (Timestamp, Option<(bool, Timestamp)>)) -> Timestamp {
     if check.unscheduled && asked_for(&seen.object) {
         return now;
     }
-    match last_check(seen).filter(|_| !check.unscheduled) {
-        Some(last) => after(last, Duration::from_secs(1)),
-        None => earlier(now, seen.interval()).max(heard_at.unwrap_or(Timestamp::MIN)),
+    match (last_check(seen), accepted) {
+        (Some(last), _) if !check.unscheduled => after(last, Duration::from_secs(1)),
+        (_, Some((false, other))) => earlier(now, TOGETHER).max(other),
+        // Whatever was accepted before this process began, the status knows.
+        (Some(_), None) if check.asked_before.is_none() => earlier(now, TOGETHER),
+        _ => earlier(now, seen.interval()),
     }
 }
 

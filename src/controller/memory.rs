@@ -37,8 +37,8 @@ struct Entry {
     turns_at: Timestamp,
     written: Option<Arc<ConnectorCredential>>,
     failures: u32,
-    /// When the last answer that says yes or no was asked for, whatever key it was about.
-    heard_at: Option<Timestamp>,
+    /// The key that was accepted last, and when that was asked for.
+    accepted: Option<([u8; 32], Timestamp)>,
 }
 
 /// What this process knows of each credential, by its uid.
@@ -140,14 +140,18 @@ impl Memory {
         entry.full_at = after(entry.full_at.clamp(now, after(now, REFILL)), REFILL);
     }
 
-    /// Remembers when an answer that says yes or no was asked for.
-    pub fn remember_answer(&self, uid: &str, asked_at: Timestamp) {
-        self.lock().entry(uid.to_owned()).or_default().heard_at = Some(asked_at);
+    /// Remembers that `key` was accepted, and when that was asked for.
+    pub fn remember_accepted(&self, uid: &str, key: &Key, asked_at: Timestamp) {
+        let tag = hmac::sign(&self.key, key.reveal().as_bytes());
+        let accepted = tag.as_ref().try_into().ok().map(|key| (key, asked_at));
+        self.lock().entry(uid.to_owned()).or_default().accepted = accepted;
     }
 
-    /// When the last answer that says yes or no was asked for; `None` when none was heard.
-    pub fn heard_at(&self, uid: &str) -> Option<Timestamp> {
-        self.lock().get(uid)?.heard_at
+    /// Whether `key` is the one that was accepted last, and when that was asked for; `None` when none was.
+    pub fn accepted(&self, uid: &str, key: &Key) -> Option<(bool, Timestamp)> {
+        let entries = self.lock();
+        let (tag, asked_at) = entries.get(uid)?.accepted.as_ref()?;
+        Some((hmac::verify(&self.key, key.reveal().as_bytes(), tag).is_ok(), *asked_at))
     }
 
     /// Remembers what was written last.

@@ -84,7 +84,8 @@ impl Answers {
         if !held.open.insert(question) {
             return None;
         }
-        let found = held.kept.get(&question).filter(|kept| now < kept.until);
+        // Before it was asked for: the clock was set back.
+        let found = held.kept.get(&question).filter(|kept| kept.answer.asked_at <= now && now < kept.until);
         Some(Place { answers: self, question, found: found.map(|kept| Arc::clone(&kept.answer)) })
     }
 }

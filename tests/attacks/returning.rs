@@ -41,6 +41,30 @@ async fn put_back(act: &cast::Act, policy: &str, between: bool) {
     assert_eq!(shows(&world.status(act.name), ConditionType::Ready), "+Ready", "{place}");
 }
 
+/// Another credential, whose Secret holds the old key too, has it checked after the first one has rotated.
+async fn put_back_beside_another(act: &cast::Act) {
+    let mut world = world().await;
+    let [old, new] = [(); 2].map(|()| world.simulator.add_key(act.new_key()));
+    let mut beside = act.spec();
+    beside["keySecretRef"] = json!({"name": "beside"});
+    for source in [act.source(), "beside".to_owned()] {
+        world.put_secret(&source, &old.key);
+    }
+    world.declare(act.name, &act.spec());
+    world.declare("beside", &beside);
+    world.run_for(MINUTE).await;
+    world.put_secret(&act.source(), &new.key);
+    world.run_for(10 * MINUTE).await;
+    world.ask_for("beside", "now");
+    world.run_for(10 * MINUTE).await;
+    assert!(world.simulator.revoke_key(&old.id));
+    world.put_secret(&act.source(), &old.key);
+    world.run_for(5 * MINUTE).await;
+    let status = world.status(act.name);
+    assert!(shows(&status, ConditionType::Authenticated).starts_with('-'), "{}: {status:?}", act.name);
+    assert_eq!(world.published(&act.output()).as_deref(), Some(&*new.key), "{}", act.name);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a23_a_revoked_key_that_is_put_back_is_refused_and_replaces_no_good_one() {
     let acts = cast::all();
@@ -49,4 +73,5 @@ async fn a23_a_revoked_key_that_is_put_back_is_refused_and_replaces_no_good_one(
         kinds.map(|(policy, between)| put_back(act, policy, between))
     });
     join_all(plays).await;
+    join_all(acts.iter().map(put_back_beside_another)).await;
 }

@@ -27,7 +27,7 @@ pub(super) struct Tree {
 }
 
 /// What is said of an output that stands although it is not declared any more, or is not to be published.
-const LEFT: &str = "left as it was";
+const LEFT: &str = "not kept up any more";
 
 /// A line of the tree, and what hangs on it.
 struct Branch {

@@ -125,9 +125,11 @@ async fn a_first_refusal_is_a_warning_and_outputs_that_are_left_are_named() {
     let never = Patch::Merge(json!({"spec": spec}));
     stage.credentials().patch("crm", &PatchParams::default(), &never).await.expect("the administrator may");
     let status = cluster.ctl(&["status", "crm"]);
-    assert!(status.out.contains("none: publishPolicy is Never") && status.out.contains("crm-auth, left as it was"));
+    assert!(
+        status.out.contains("none: publishPolicy is Never") && status.out.contains("crm-auth, not kept up any more")
+    );
     let tree = cluster.ctl(&["tree", "crm"]).ended(0);
-    assert!(tree.out.contains("Secret/crm-auth  left as it was"), "{}", tree.out);
+    assert!(tree.out.contains("Secret/crm-auth  not kept up any more"), "{}", tree.out);
     stage.finish().await;
 }
 

@@ -179,7 +179,9 @@ fn outputs(page: &mut Page, object: &ConnectorCredential) {
         label = "";
     }
     for one in written.iter().filter(left) {
-        let why = if never { "left as it was" } else { "not declared any more, stays until the others are written" };
+        let stays = never || object.spec.suspend == Some(true);
+        let why =
+            if stays { "not kept up any more" } else { "not declared any more, goes once every other output stands" };
         page.beside(label, INDENT, format!("Secret {}, {why}", one.secret_name));
         label = "";
     }

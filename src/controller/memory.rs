@@ -62,19 +62,26 @@ impl Memory {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn tag(&self, key: &Key) -> Option<[u8; 32]> {
+        hmac::sign(&self.key, key.reveal().as_bytes()).as_ref().try_into().ok()
+    }
+
+    fn is(&self, key: &Key, tag: &[u8; 32]) -> bool {
+        hmac::verify(&self.key, key.reveal().as_bytes(), tag).is_ok()
+    }
+
     /// Whether `key` is the one that was remembered last; `None` when none was.
     pub fn same_key(&self, uid: &str, key: &Key) -> Option<bool> {
         let entries = self.lock();
         let tag = &entries.get(uid)?.fingerprint.as_ref()?.key;
-        Some(hmac::verify(&self.key, key.reveal().as_bytes(), tag).is_ok())
+        Some(self.is(key, tag))
     }
 
     /// Remembers that the status speaks of `key` now, which is that of `source`. Whether a token was minted from it, the
     /// status says.
     pub fn remember_key(&self, uid: &str, source: &SourceStatus, key: &Key) {
-        let tag = hmac::sign(&self.key, key.reveal().as_bytes());
         let source = self.version(source);
-        let fingerprint = tag.as_ref().try_into().ok().map(|key| Fingerprint { key, source });
+        let fingerprint = self.tag(key).map(|key| Fingerprint { key, source });
         self.lock().entry(uid.to_owned()).or_default().fingerprint = fingerprint;
     }
 
@@ -142,8 +149,7 @@ impl Memory {
 
     /// Remembers that `key` was accepted, and when that was asked for.
     pub fn remember_accepted(&self, uid: &str, key: &Key, asked_at: Timestamp) {
-        let tag = hmac::sign(&self.key, key.reveal().as_bytes());
-        let accepted = tag.as_ref().try_into().ok().map(|key| (key, asked_at));
+        let accepted = self.tag(key).map(|tag| (tag, asked_at));
         self.lock().entry(uid.to_owned()).or_default().accepted = accepted;
     }
 
@@ -151,7 +157,7 @@ impl Memory {
     pub fn accepted(&self, uid: &str, key: &Key) -> Option<(bool, Timestamp)> {
         let entries = self.lock();
         let (tag, asked_at) = entries.get(uid)?.accepted.as_ref()?;
-        Some((hmac::verify(&self.key, key.reveal().as_bytes(), tag).is_ok(), *asked_at))
+        Some((self.is(key, tag), *asked_at))
     }
 
     /// Remembers what was written last.

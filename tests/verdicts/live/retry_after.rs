@@ -48,7 +48,8 @@ async fn a17_every_form_of_retry_after_is_clamped_and_obeyed() {
         let known = object.status.as_ref().and_then(|status| status.validation.as_ref());
         known.and_then(|known| known.consecutive_failures).unwrap_or_default()
     };
-    // Without a word the backoff counts, and the budget of the key: 2 s, doubling, or some more.
+    // Without a word the backoff counts: 2 s, doubling. But a new key's second check needs room for four requests beside
+    // the half that is kept for others, so it waits for one to come back: ten seconds.
     for (name, key, _) in cast.iter().filter(|(_, _, wait)| wait.is_none()) {
         let twice = await_object(&stage.credentials(), name, 3 * SOON, |object| failures_of(object) >= 2).await;
         twice.expect("it is asked again, and the answer told");
